@@ -1,0 +1,138 @@
+"""A business, described once: `agent.yaml`, `knowledge/` and `tools.py` in one folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _real_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name!r} is no time zone; write one like Europe/Berlin") from None
+    return name
+
+
+def _real_pattern(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as fault:
+        raise ValueError(f"not a regular expression: {fault}") from None
+    return pattern
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+
+SlotType = Literal["text", "pattern", "email", "phone", "date", "name", "address", "number", "choice"]
+PERSONAL_TYPES = frozenset({"email", "phone", "name", "address"})
+
+
+class Slot(_Model):
+    """Something the agent must know to do a task. Its name is the tool's parameter."""
+
+    type: SlotType
+    title: str
+    """How it is called in a sentence: "order number"."""
+    ask: str
+    """The question that asks for it."""
+    ask_again: str = ""
+    """Said when the answer did not fit; `ask` where empty."""
+    pattern: Annotated[str, AfterValidator(_real_pattern)] = ""
+    """For `pattern`: what the whole written value looks like, as a regular expression."""
+    choices: dict[str, list[str]] = {}
+    """For `choice`: value -> other words for it."""
+
+    @property
+    def personal(self) -> bool:
+        """Whether its values go into the vault."""
+        return self.type in PERSONAL_TYPES
+
+
+class Intent(_Model):
+    """Something a customer may want. With a tool it is a task; with `human` it goes to a person."""
+
+    title: str
+    """How it is offered in a clarification: "return an item"."""
+    examples: Annotated[list[str], Field(min_length=4)]
+    """At least four ways to say it, in the customer's words."""
+    tool: str = ""
+    """The function in tools.py that does it; without one the knowledge pages answer."""
+    slots: list[str] = []
+    """What to ask for, in this order, before the tool is called."""
+    human: bool = False
+    """Always handed to a person."""
+    say: str = ""
+    """A fixed answer."""
+
+
+class HandOff(_Model):
+    """Who takes over, and what the customer may truly be told."""
+
+    who: str = "a colleague"
+    chat: str
+    """What happens next in a chat: who will get back, how and when."""
+    voice: str
+    """The same on a call."""
+    unresolved_turns: Annotated[int, Field(ge=1, le=10)] = 3
+    """So many turns in a row without progress lead to a person."""
+    frustration: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """From this frustration on a person is offered at once."""
+
+
+class Voices(_Model):
+    """The agent's voice at each provider."""
+
+    embedded: Literal["joe", "slt", "rms", "awb", "kal16"] = "joe"
+    cartesia: str = "71a7ad14-091c-4e8e-a314-022ece01c121"
+    elevenlabs: str = "21m00Tcm4TlvDq8ikWAM"
+    openai: str = "alloy"
+
+
+class Greeting(_Model):
+    text: str
+    voice: str
+
+
+class Business(_Model):
+    """The whole of `agent.yaml`."""
+
+    name: str
+    agent_name: str
+    line: str
+    """One friendly line under the name on the page."""
+    persona: str
+    """Who the agent is and how it speaks; goes into the model's system message."""
+    languages: Annotated[list[str], Field(min_length=1)] = ["en"]
+    time_zone: Annotated[str, AfterValidator(_real_zone)] = "UTC"
+    region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "US"
+    """ISO 3166 code: how local phone numbers and dates are read."""
+    accent: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$")] = "#2457d6"
+    """The page's accent colour."""
+    starters: list[str] = []
+    """Three first questions shown to a new visitor."""
+    greeting: Greeting
+    voices: Voices = Voices()
+    slots: dict[str, Slot] = {}
+    intents: dict[str, Intent]
+    hand_off: HandOff
+    phrases: dict[str, str | list[str]] = {}
+    """Replaces phrases of prompts/phrases by name."""
+    vocabulary: list[str] = []
+    """Names and product words that the ear should expect."""
+
+    _folder: Path = Path()
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
+
+    def model_post_init(self, context: Any) -> None:
+        if isinstance(context, dict) and "folder" in context:
+            self._folder = context["folder"]

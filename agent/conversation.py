@@ -1,0 +1,233 @@
+"""A conversation as a fold over its journal: history, slots, the open task, the ledger, the hand-off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from agent import events as ev
+from agent.events import Event
+
+
+@dataclass
+class Turn:
+    """One exchange: what the customer said and what came back."""
+
+    turn_id: str
+    user_text: str = ""
+    spoken: bool = False
+    channel: str = "text"
+    agent_text: str = ""
+    heard_text: str | None = None
+    """What was heard of `agent_text`; None while nothing was confirmed."""
+    sources: list[str] = field(default_factory=list)
+    human_texts: list[tuple[str, str]] = field(default_factory=list)
+    """(name, text) of each thing a colleague wrote during the turn."""
+
+    @property
+    def known_agent_text(self) -> str:
+        """The agent's words as the customer knows them: on a call only what was confirmed as played."""
+        if self.heard_text is not None:
+            return self.heard_text
+        return self.agent_text if self.channel == "text" else ""
+
+
+EffectState = Literal["proposed", "confirmed", "dropped", "started", "done", "failed", "unknown"]
+
+
+@dataclass
+class Effect:
+    """A tool call in the ledger."""
+
+    effect_id: str
+    tool: str
+    arguments: dict[str, Any]
+    state: EffectState
+    question: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    turn_id: str | None = None
+    told: bool = False
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What the agent waits for: the answer to its last question."""
+
+    kind: Literal["slot", "check", "confirm", "choice", "human"]
+    slot: str = ""
+    value: str = ""
+    effect_id: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass
+class HandOffView:
+    hand_off_id: str
+    state: ev.HandOffState
+    reason: str
+    brief: str
+    at: float
+
+    @property
+    def open(self) -> bool:
+        """Whether the customer still waits for, or talks with, a human."""
+        return self.state not in ("resolved", "declined", "nobody", "back")
+
+
+_PENDING_KINDS: dict[str, Literal["slot", "check", "confirm", "choice", "human"]] = {
+    "ask": "slot",
+    "check": "check",
+    "confirm": "confirm",
+    "clarify": "choice",
+    "offer_human": "human",
+    "unknown": "human",
+}
+"""Decisions that end in a question, and the kind of answer that each waits for."""
+
+_UNRESOLVED = frozenset({"clarify", "unknown", "say_again", "tool_failed"})
+_PROGRESS = frozenset({"answer", "call", "confirm", "chat"})
+
+
+@dataclass
+class Conversation:
+    """The state of one conversation. Change it by `apply` only."""
+
+    conversation_id: str
+    version: int = 0
+    turns: list[Turn] = field(default_factory=list)
+    slots: dict[str, str] = field(default_factory=dict)
+    task: str | None = None
+    """The intent whose slots are being filled."""
+    last_task: str | None = None
+    pending: Pending | None = None
+    effects: dict[str, Effect] = field(default_factory=dict)
+    hand_off: HandOffView | None = None
+    promises: list[str] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+    language: str = "en"
+    frustration: float = 0.0
+    unresolved: int = 0
+    """Turns in a row without progress."""
+    asked: int = 0
+    """How often in a row the pending question was asked."""
+    channel: ev.Channel = "text"
+    sessions: dict[str, ev.Channel] = field(default_factory=dict)
+    """Sessions that carry the conversation now."""
+    cut_off: bool = False
+    """The last session was lost without a goodbye."""
+
+    @property
+    def waits_for_human(self) -> bool:
+        return self.hand_off is not None and self.hand_off.open
+
+    @property
+    def with_human(self) -> bool:
+        return self.hand_off is not None and self.hand_off.state in ("accepted", "with_human")
+
+    def apply(self, event: Event) -> None:
+        """Take one event, in order."""
+        self.version += 1
+        match event:
+            case ev.SessionJoined():
+                self.channel = event.channel
+                self.cut_off = bool(self.sessions) or self.cut_off
+                if event.session_id:
+                    self.sessions[event.session_id] = event.channel
+            case ev.SessionLeft():
+                self.sessions.pop(event.session_id or "", None)
+                self.cut_off = event.reason == "lost"
+            case ev.UserSaid():
+                turn = self._turn(event.turn_id)
+                turn.user_text, turn.spoken = event.text, event.spoken
+            case ev.Understood():
+                self.language, self.frustration = event.language, event.frustration
+            case ev.SlotSet():
+                self._set_slot(event)
+            case ev.Decided():
+                self._decided(event)
+            case ev.AgentSaid():
+                turn = self._turn(event.turn_id)
+                turn.agent_text = f"{turn.agent_text}\n\n{event.text}" if turn.agent_text else event.text
+                turn.sources = [*turn.sources, *event.sources]
+                self.cut_off = False
+            case ev.Heard():
+                self._turn(event.turn_id).heard_text = event.text
+            case ev.HumanSaid():
+                self._turn(event.turn_id).human_texts.append((event.name, event.text))
+            case ev.HandOffMoved():
+                self._hand_off_moved(event)
+            case ev.FactLearned():
+                self.facts[event.name] = event.value
+            case ev.Promised():
+                self.promises.append(event.text)
+            case _:
+                self._effect(event)
+
+    def _turn(self, turn_id: str | None) -> Turn:
+        for turn in reversed(self.turns):
+            if turn.turn_id == turn_id:
+                return turn
+        self.turns.append(Turn(turn_id or "", channel=self.channel))
+        return self.turns[-1]
+
+    def _set_slot(self, event: ev.SlotSet) -> None:
+        if event.value is None:
+            self.slots.pop(event.name, None)
+        else:
+            self.slots[event.name] = event.value
+
+    def _decided(self, event: ev.Decided) -> None:
+        details = event.details
+        if event.action in _UNRESOLVED:
+            self.unresolved += 1
+        elif event.action in _PROGRESS:
+            self.unresolved = 0
+        kind = _PENDING_KINDS.get(event.action)
+        pending = kind and Pending(
+            kind,
+            slot=details.get("slot") or "",
+            value=details.get("value") or "",
+            effect_id=details.get("effect_id") or "",
+            options=tuple(details.get("options") or ()),
+        )
+        self.asked = self.asked + 1 if pending and pending == self.pending else int(bool(pending))
+        self.pending = pending or None
+        self.task = details.get("task")
+        self.last_task = details.get("finishes") or self.last_task
+
+    def _hand_off_moved(self, event: ev.HandOffMoved) -> None:
+        brief = event.brief or (self.hand_off.brief if self.hand_off else "")
+        reason = event.reason or (self.hand_off.reason if self.hand_off else "")
+        self.hand_off = HandOffView(event.hand_off_id, event.state, reason, brief, event.at)
+        self.unresolved = 0
+
+    def _effect(self, event: Event) -> None:
+        match event:
+            case ev.EffectProposed():
+                self.effects[event.effect_id] = Effect(
+                    event.effect_id, event.tool, event.arguments, "proposed", event.question, turn_id=event.turn_id
+                )
+            case ev.EffectStarted():
+                effect = self.effects.setdefault(
+                    event.effect_id,
+                    Effect(event.effect_id, event.tool, event.arguments, "started", turn_id=event.turn_id),
+                )
+                effect.state = "started"
+            case ev.EffectConfirmed() if event.effect_id in self.effects:
+                self.effects[event.effect_id].state = "confirmed"
+            case ev.EffectDropped() if event.effect_id in self.effects:
+                self.effects[event.effect_id].state = "dropped"
+            case ev.EffectEnded() if event.effect_id in self.effects:
+                effect = self.effects[event.effect_id]
+                effect.state, effect.result = event.status, event.result
+            case ev.EffectTold() if event.effect_id in self.effects:
+                self.effects[event.effect_id].told = True
+
+
+def fold(conversation_id: str, events: Iterable[Event]) -> Conversation:
+    """The conversation that these events, in order, make."""
+    conversation = Conversation(conversation_id)
+    for event in events:
+        conversation.apply(event)
+    return conversation

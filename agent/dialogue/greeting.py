@@ -1,0 +1,26 @@
+"""The first words of a session: a greeting, or the thread picked up where it was lost."""
+
+from __future__ import annotations
+
+from agent.business import Business
+from agent.conversation import Conversation
+from agent.llm.prompt import Medium
+from agent.phrases import Phrases
+
+
+def first_words(conversation: Conversation, business: Business, phrases: Phrases, medium: Medium) -> str:
+    """What the agent says when a session begins. Pure."""
+    if not any(turn.user_text for turn in conversation.turns):
+        return business.greeting.voice if medium == "voice" else business.greeting.text
+    question = _open_question(conversation, business, phrases)
+    return phrases.say("resume_call", question=question) if conversation.cut_off else question
+
+
+def _open_question(conversation: Conversation, business: Business, phrases: Phrases) -> str:
+    pending = conversation.pending
+    if pending and pending.kind in ("slot", "check") and pending.slot in business.slots:
+        slot = business.slots[pending.slot]
+        return phrases.say("resume_asked", title=slot.title, ask=slot.ask)
+    if pending and pending.kind == "confirm" and pending.effect_id in conversation.effects:
+        return conversation.effects[pending.effect_id].question
+    return phrases.say("resume")

@@ -1,0 +1,101 @@
+"""A conversation while a session carries it: the fold kept up to date, and the pen that writes the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from agent.conversation import Conversation, fold
+from agent.events import EffectStarted, Event
+from agent.store.journal import Conflict, Journal
+from agent.store.vault import ConversationVault
+
+
+class LiveConversation:
+    """The journal's pen for one session: everything that a session writes goes through `record`."""
+
+    def __init__(
+        self,
+        state: Conversation,
+        *,
+        journal: Journal,
+        vault: ConversationVault,
+        session_id: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self.state = state
+        self.vault = vault
+        self.session_id = session_id
+        self.clock = clock
+        self._journal = journal
+        self._pen = asyncio.Lock()
+
+    @classmethod
+    async def open(
+        cls,
+        conversation_id: str,
+        *,
+        journal: Journal,
+        vault: ConversationVault,
+        session_id: str,
+        clock: Callable[[], float],
+    ) -> LiveConversation:
+        """Read the journal and fold it. `clock` gives seconds since the epoch."""
+        state = fold(conversation_id, await journal.read(conversation_id))
+        return cls(state, journal=journal, vault=vault, session_id=session_id, clock=clock)
+
+    @property
+    def conversation_id(self) -> str:
+        return self.state.conversation_id
+
+    async def record(self, *events: Event) -> None:
+        """Append and fold; returns when the journal has acknowledged.
+
+        Another session's events that came in between are folded first, in the journal's order.
+        """
+        if not events:
+            return
+        async with self._pen:
+            while True:
+                try:
+                    return await self._append(events)
+                except Conflict as conflict:
+                    await self._catch_up_after(conflict)
+
+    async def record_first(self, started: EffectStarted) -> bool:
+        """Write an effect's start, unless another session has written one: then False, and it must not run."""
+        async with self._pen:
+            while True:
+                try:
+                    await self._append([started])
+                    return True
+                except Conflict as conflict:
+                    await self._catch_up_after(conflict)
+                    known = self.state.effects.get(started.effect_id)
+                    if known and known.state in ("started", "done", "unknown"):
+                        return False
+
+    async def refresh(self) -> None:
+        """Fold what other sessions have written meanwhile."""
+        async with self._pen:
+            await self._catch_up()
+
+    async def _append(self, events: Sequence[Event]) -> None:
+        await self.vault.save()
+        await self._journal.append(self.conversation_id, self.state.version, events)
+        for event in events:
+            self.state.apply(event)
+
+    async def _catch_up(self) -> None:
+        for event in await self._journal.read(self.conversation_id, after=self.state.version):
+            self.state.apply(event)
+
+    async def _catch_up_after(self, conflict: Conflict) -> None:
+        if conflict.actual_version < self.state.version:
+            raise conflict  # the conversation was forgotten: there is nothing to write to
+        await self._catch_up()
+
+    def stamp(self, turn_id: str | None = None) -> dict[str, Any]:
+        """The fields that every event of this session carries."""
+        return {"at": self.clock(), "turn_id": turn_id, "session_id": self.session_id}

@@ -1,0 +1,94 @@
+"""The answer-giver that needs no model: it puts the policy's decision into the business's own words.
+
+The last level of the model chain. It says only what a page, a tool or the business wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from agent.dialogue.policy import Decision
+from agent.llm.prompt import Prompt, TextDelta, ToolCall
+from agent.phrases import Phrases
+from agent.tools.registry import Tool
+
+
+class Grounded:
+    """Decision in, words or a tool call out."""
+
+    name = "grounded"
+
+    def __init__(self, phrases: Phrases, tools: Mapping[str, Tool]) -> None:
+        self._phrases = phrases
+        self._tools = tools
+
+    async def think(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
+        """The decision's words; after a call, its outcome's."""
+        decision = prompt.decision
+        text = self._words(decision, prompt)
+        if decision.then is not None:
+            question = self._words(decision.then, prompt)
+            text = f"{text}\n\n{question}" if prompt.medium == "text" else f"{text} {question}"
+        yield TextDelta(text)
+
+    def _words(self, decision: Decision, prompt: Prompt) -> str:
+        say, business = self._say(prompt), prompt.business
+        match decision.action:
+            case "ask":
+                return self._question(decision, prompt)
+            case "check":
+                return say("check", value=decision.value or "")
+            case "confirm":
+                return confirm_question(self._tools[decision.tool or ""], decision.arguments)
+            case "call":
+                return " ".join(outcome.says for outcome in prompt.outcomes)
+            case "answer":
+                return self._answer(prompt)
+            case "clarify":
+                first, second = (business.intents[o].title for o in decision.options[:2])
+                return say("clarify", first=first, second=second)
+            case "say":
+                return business.intents[decision.topic or ""].say
+            case "repeat":
+                return self._last_words(prompt) or say("greeting")
+            case "drop":
+                return say("dropped")
+            case "end":
+                return say("goodbye")
+            case "chat":
+                return say(decision.topic or "greeting")
+            case _:
+                return say(decision.action)
+
+    def _say(self, prompt: Prompt) -> Any:
+        business, turn = prompt.business, len(prompt.conversation.turns)
+
+        def say(name: str, **values: str) -> str:
+            return self._phrases.say(
+                name, turn, who=business.hand_off.who, name=business.name, agent=business.agent_name, **values
+            )
+
+        return say
+
+    def _question(self, decision: Decision, prompt: Prompt) -> str:
+        slot = prompt.business.slots[decision.slot or ""]
+        if not decision.again:
+            return slot.ask
+        return slot.ask_again or self._phrases.say("ask_again", title=slot.title, ask=slot.ask)
+
+    def _answer(self, prompt: Prompt) -> str:
+        best = prompt.passages[0]
+        return best.spoken if prompt.medium == "voice" else f"{best.answer} [Source: {best.source}]"
+
+    def _last_words(self, prompt: Prompt) -> str:
+        return next((t.agent_text for t in reversed(prompt.conversation.turns) if t.agent_text), "")
+
+
+def confirm_question(tool: Tool, arguments: Mapping[str, Any]) -> str:
+    """The tool's own question, with the exact arguments that it will be called with."""
+    return tool.confirm.format(**{name: _plain(value) for name, value in arguments.items()})
+
+
+def _plain(value: Any) -> str:
+    return str(value).replace("_", " ") if isinstance(value, str) and not value.startswith("[") else str(value)

@@ -1,0 +1,1 @@
+"""What must not leak and must not be obeyed: personal data found, posed roles removed."""

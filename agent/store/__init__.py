@@ -1,0 +1,1 @@
+"""Where conversations are kept: the journal's homes and the vault of personal data."""

@@ -1,0 +1,510 @@
+"""The vault: personal data behind tokens such as ``[EMAIL_1]``, which is all that the journal ever holds.
+
+    VAULT_KEY --wraps--> a data key per conversation --encrypts--> values            (AES-256-GCM)
+
+A conversation's data key is wrapped with the conversation's id as associated data, each value encrypted
+with its conversation's id and token: neither can be moved elsewhere. Whoever destroys the wrapped key
+has destroyed the values. Equal values are recognised by an HMAC under the data key, since a plain hash
+of a telephone number can be guessed.
+
+Choosing a token never waits, so two workers may both choose ``[EMAIL_1]`` for different values; the home
+takes one of them. The other's values are kept under free numbers, and `save` raises `TokensMoved` in each
+session that was given a token which has moved: no event with a wrong token is written, and protecting the
+same text again gives the right tokens. Sessions of one process share what is known of a conversation, so
+that this needs two workers at the same moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn, Protocol
+from weakref import WeakSet, WeakValueDictionary
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from agent.errors import OpenlineError
+
+Purpose = Literal["tool", "speech", "text", "desk"]
+
+KEY_BYTES = 32
+_NONCE_BYTES = 12  # NIST SP 800-38D: 96 random bits
+_TOKEN = re.compile(r"\[([A-Z]+)_([0-9]+)\]")
+_LOOKS_LIKE_TOKEN = re.compile(r"\[(\s*[^\W\d_]+_\w+\s*)\]")
+_KIND = re.compile(r"[A-Z]+")
+_MORE_ADDRESS_BEFORE = re.compile(r"[._+-]")
+_MORE_ADDRESS_AFTER = re.compile(r"[_+-]|\.\w")
+
+_IN_FULL = frozenset({"EMAIL", "PHONE", "ADDRESS", "NAME"})
+"""Kinds that speech, text and desk may have in full; tools have every kind in full."""
+_LAST_FOUR = {"CARD": "card", "SSN": "Social Security number", "IBAN": "account"}
+"""Kinds of which speech, text and desk have the last four characters. Of any other kind they have nothing."""
+
+_IN_NUMBERS = frozenset(" \t\n\u00a0\u2009\u202f-\u2010\u2011\u2013./()")
+_IN_WORDS = _IN_NUMBERS | frozenset(",'\u2019")
+_MAX_SEPARATORS = 3
+"""What may stand between the letters and digits of a value where `hide` finds it, and how much of it."""
+
+
+class VaultLocked(OpenlineError):
+    """The vault's key does not open what was locked with another one."""
+
+
+class VaultForgotten(OpenlineError):
+    """The conversation was forgotten: its key is destroyed, and nothing more is kept under it."""
+
+
+class VaultKeyFault(OpenlineError):
+    """VAULT_KEY or its file is no key of 32 bytes."""
+
+
+class TokensMoved(OpenlineError):
+    """Another worker was first with a number: protect the text again, what holds the old tokens is void."""
+
+    def __init__(self) -> None:
+        super().__init__("tokens of personal data have moved; protect the text again")
+
+
+@dataclass(frozen=True)
+class SealedValue:
+    """One personal value as a home keeps it."""
+
+    kind: str
+    number: int
+    fingerprint: str
+    """HMAC-SHA256 of the canonical value, in hexadecimal."""
+    sealed: bytes
+
+
+class VaultHome(Protocol):
+    """Where wrapped keys and sealed values are kept; every home of the journal is one."""
+
+    async def vault_key(self, conversation_id: str) -> bytes | None:
+        """The conversation's wrapped key."""
+        ...
+
+    async def add_vault_key(self, conversation_id: str, wrapped: bytes) -> bytes:
+        """Keep the key unless there is one; the key that stands."""
+        ...
+
+    async def vault_values(self, conversation_id: str) -> list[SealedValue]:
+        """Every value of the conversation."""
+        ...
+
+    async def add_vault_values(
+        self, conversation_id: str, wrapped: bytes, values: Sequence[SealedValue]
+    ) -> Literal["added", "taken", "forgotten"]:
+        """All of the values or none.
+
+        `taken` where a (kind, number) or a (kind, fingerprint) is there already; `forgotten` where
+        `wrapped` is not, or no longer, the conversation's key.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class _Value:
+    kind: str
+    number: int
+    value: str
+    canonical: str
+
+    @property
+    def token(self) -> str:
+        return _token(self.kind, self.number)
+
+    def shown(self, purpose: Purpose) -> str:
+        """What a purpose may have of it."""
+        if purpose == "tool" or self.kind in _IN_FULL:
+            return self.value
+        return self.last_four() or f"the {_LAST_FOUR.get(self.kind, self.kind.lower())}"
+
+    def last_four(self) -> str | None:
+        """`card ending in 1234`; None for kinds and values of which not even that is shown."""
+        characters = [ch for ch in self.canonical if ch.isalnum()]
+        if self.kind not in _LAST_FOUR or len(characters) < 8:
+            return None
+        return f"{_LAST_FOUR[self.kind]} ending in {''.join(characters[-4:])}"
+
+
+class _Values:
+    """What a process knows of one conversation's personal data."""
+
+    def __init__(self, conversation_id: str, home: VaultHome, vault_key: bytes) -> None:
+        self.conversation_id = conversation_id
+        self.by_token: dict[str, _Value] = {}
+        self.unsaved: dict[str, _Value] = {}
+        self.sessions: WeakSet[ConversationVault] = WeakSet()
+        self._by_canonical: dict[tuple[str, str], _Value] = {}
+        self._last_number: dict[str, int] = {}
+        self._home = home
+        self._vault_key = vault_key
+        self._key: bytes | None = None
+        self._wrapped: bytes | None = None
+        self._forgotten = False
+        self._saving = asyncio.Lock()
+
+    def protect(self, kind: str, value: str, canonical: str) -> str:
+        known = self._by_canonical.get((kind, canonical))
+        if known is None:
+            known = _Value(kind, self._last_number.get(kind, 0) + 1, value, canonical)
+            self._learn(known)
+            self.unsaved[known.token] = known
+        return known.token
+
+    async def save(self) -> None:
+        async with self._saving:
+            while unsaved := dict(self.unsaved):
+                key, wrapped = await self._own_key()
+                sealed = [self._seal(value, key) for value in unsaved.values()]
+                outcome = await self._home.add_vault_values(self.conversation_id, wrapped, sealed)
+                if outcome == "forgotten":
+                    self._forget()
+                elif outcome == "taken":
+                    await self._take_over()
+                else:
+                    for token in unsaved:
+                        del self.unsaved[token]
+                    return
+
+    async def refresh(self) -> None:
+        async with self._saving:
+            await self._take_over()
+
+    async def _own_key(self) -> tuple[bytes, bytes]:
+        """The data key and its wrapped form, made at the first need."""
+        if self._forgotten:
+            self._forget()
+        if self._key is None or self._wrapped is None:
+            new = _seal(self._vault_key, AESGCM.generate_key(8 * KEY_BYTES), self.conversation_id.encode())
+            wrapped = await self._home.add_vault_key(self.conversation_id, new)
+            return self._unlock(wrapped), wrapped
+        return self._key, self._wrapped
+
+    def _unlock(self, wrapped: bytes) -> bytes:
+        try:
+            self._key = _unseal(self._vault_key, wrapped, self.conversation_id.encode())
+        except InvalidTag:
+            raise VaultLocked(
+                "VAULT_KEY does not open this conversation's personal data: it was locked with another key. "
+                "Start with the key that was used before (VAULT_KEY, or the file vault.key in DATA_DIR)."
+            ) from None
+        self._wrapped = wrapped
+        return self._key
+
+    def _forget(self) -> NoReturn:
+        self._forgotten, self._key = True, None
+        for known in (self.by_token, self.unsaved, self._by_canonical, self._last_number):
+            known.clear()
+        raise VaultForgotten("the conversation was forgotten; no personal data of it is kept any more")
+
+    async def _take_over(self) -> None:
+        """Learn what the home holds; values of ours that are not kept yet move out of its way."""
+        wrapped = await self._home.vault_key(self.conversation_id)
+        if self._forgotten or self._wrapped not in (None, wrapped):
+            self._forget()
+        if wrapped is None:
+            return
+        key = self._key or self._unlock(wrapped)
+        kept = await self._home.vault_values(self.conversation_id)
+        new = [self._open(sealed, key) for sealed in kept if not self._knows(sealed)]
+        if new:
+            self._make_room(new)
+
+    def _knows(self, sealed: SealedValue) -> bool:
+        token = _token(sealed.kind, sealed.number)
+        return token in self.by_token and token not in self.unsaved
+
+    def _make_room(self, new: Sequence[_Value]) -> None:
+        """Values that the home keeps come in; an unsaved one moves where its number or its value is kept."""
+        unsaved, self.unsaved = self.unsaved, {}
+        for token, value in unsaved.items():
+            del self.by_token[token], self._by_canonical[value.kind, value.canonical]
+        for value in new:
+            self._learn(value)
+        moving = []
+        for token, value in unsaved.items():
+            if token in self.by_token or (value.kind, value.canonical) in self._by_canonical:
+                moving.append(value)
+            else:
+                self._learn(value)
+                self.unsaved[token] = value
+        moved = {v.token for v in moving if self.protect(v.kind, v.value, v.canonical) != v.token}
+        for session in self.sessions:
+            session.tokens_moved(moved)
+
+    def _learn(self, value: _Value) -> None:
+        self.by_token[value.token] = value
+        self._by_canonical[value.kind, value.canonical] = value
+        self._last_number[value.kind] = max(value.number, self._last_number.get(value.kind, 0))
+
+    def _seal(self, value: _Value, key: bytes) -> SealedValue:
+        content = json.dumps([value.value, value.canonical]).encode()
+        sealed = _seal(key, content, self._aad(value.token))
+        return SealedValue(value.kind, value.number, _fingerprint(key, value), sealed)
+
+    def _open(self, sealed: SealedValue, key: bytes) -> _Value:
+        try:
+            content = _unseal(key, sealed.sealed, self._aad(_token(sealed.kind, sealed.number)))
+        except InvalidTag:
+            raise VaultLocked("a personal value of this conversation was altered in its home") from None
+        value, canonical = json.loads(content)
+        return _Value(sealed.kind, sealed.number, value, canonical)
+
+    def _aad(self, token: str) -> bytes:
+        return f"{self.conversation_id}\0{token}".encode()
+
+
+class ConversationVault:
+    """One session's way to the personal data of its conversation. Only `save` and `refresh` wait."""
+
+    def __init__(self, values: _Values) -> None:
+        self._values = values
+        self._given: set[str] = set()
+        """Tokens that this session was given and that may still move."""
+        self._moved = False
+        values.sessions.add(self)
+
+    @property
+    def conversation_id(self) -> str:
+        return self._values.conversation_id
+
+    def protect(self, kind: str, value: str, canonical: str) -> str:
+        """The value's token, `[KIND_n]`: one per kind and canonical value, numbered per kind.
+
+        `kind` is capital letters only, else ValueError. `save` comes before an event with the token.
+        """
+        if not _KIND.fullmatch(kind):
+            raise ValueError(f"a kind of personal data is capital letters only, not {kind!r}")
+        token = self._values.protect(kind, value, canonical)
+        if token in self._values.unsaved:
+            self._given.add(token)
+        return token
+
+    def reveal(self, token: str, purpose: Purpose) -> str:
+        """What a purpose may have of a token's value; KeyError for an unknown token."""
+        return self._values.by_token[token].shown(purpose)
+
+    def reveal_text(self, text: str, purpose: Purpose) -> str:
+        """A text with every known token revealed; unknown ones stay as they are."""
+
+        def shown(match: re.Match[str]) -> str:
+            known = self._values.by_token.get(match[0])
+            return known.shown(purpose) if known else match[0]
+
+        return _TOKEN.sub(shown, text)
+
+    def hide(self, text: str) -> str:
+        """A text with every known value as its token, however spaced, dashed or capitalised.
+
+        What `reveal_text` made of a token is found again, "card ending in 1234" among it.
+        """
+        known = self._values.by_token.values()
+        return _Hiding(text).of(known) if known else text
+
+    async def save(self) -> None:
+        """Keep what is new; returns when the home has it, and at once where nothing is new.
+
+        Raises TokensMoved where a token that this session was given since its last `save` has moved (the
+        values are kept, under other tokens), VaultForgotten where the conversation was forgotten, and
+        VaultLocked.
+        """
+        await self._values.save()
+        self._given &= self._values.unsaved.keys()
+        moved, self._moved = self._moved, False
+        if moved:
+            raise TokensMoved
+
+    async def refresh(self) -> None:
+        """Learn what other workers have kept meanwhile. Raises VaultForgotten and VaultLocked."""
+        await self._values.refresh()
+
+    def tokens_moved(self, moved: Set[str]) -> None:
+        """Some unsaved tokens of the conversation stand for other values from now on."""
+        if not self._given.isdisjoint(moved):
+            self._moved = True
+
+
+class Vault:
+    """The vaults of a process: one `ConversationVault` per conversation, shared by its sessions."""
+
+    def __init__(self, home: VaultHome, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise VaultKeyFault(f"the vault's key has {len(key)} bytes instead of {KEY_BYTES}")
+        self._home = home
+        self._key = key
+        self._known: WeakValueDictionary[str, _Values] = WeakValueDictionary()
+
+    async def open(self, conversation_id: str) -> ConversationVault:
+        """The conversation's vault for one session, loaded.
+
+        Raises VaultLocked where the key is not the one of before.
+        """
+        known = self._known.get(conversation_id)
+        if known is not None:
+            try:
+                await known.refresh()
+                return ConversationVault(known)
+            except VaultForgotten:
+                if self._known.get(conversation_id) is known:
+                    del self._known[conversation_id]
+        fresh = _Values(conversation_id, self._home, self._key)
+        await fresh.refresh()
+        return ConversationVault(self._known.setdefault(conversation_id, fresh))
+
+
+class _Hiding:
+    """A text in which values are looked for by their letters and digits alone."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        letters: list[str] = []
+        self._at: list[int] = []
+        """Where in the text each of the letters stands."""
+        for i, ch in enumerate(_TOKEN.sub(lambda match: "\0" * len(match[0]), text)):
+            if ch.isalnum() or ch == "\0":
+                folded = ch.casefold()
+                letters.append(folded)
+                self._at += [i] * len(folded)
+        self._letters = "".join(letters)
+
+    def of(self, values: Iterable[_Value]) -> str:
+        """The text with the values as their tokens; where two overlap, the longer one is hidden."""
+        forms = [
+            (_letters(form), form, value)
+            for value in values
+            for form in {value.value, value.canonical, value.last_four() or value.value}
+        ]
+        found: list[tuple[int, int, str]] = []
+        for letters, form, value in sorted(forms, key=lambda each: -len(each[0])):
+            for start, end in self._stretches(letters, form, value.kind):
+                if all(end <= other or start >= other_end for other, other_end, _ in found):
+                    found.append((start, end, value.token))
+        text = self._text
+        for start, end, token in sorted(found, reverse=True):
+            text = text[:start] + token + text[end:]
+        return text
+
+    def _stretches(self, letters: str, form: str, kind: str) -> Iterator[tuple[int, int]]:
+        position = self._letters.find(letters) if letters else -1
+        while position >= 0:
+            last = position + len(letters) - 1
+            start, end = self._at[position], self._at[last] + 1
+            if self._is_whole(position, last) and self._is_written_so(start, end, letters, form, kind):
+                yield self._with_opening(start, end), end
+            position = self._letters.find(letters, position + 1)
+
+    def _is_whole(self, position: int, last: int) -> bool:
+        """Whether no letter or digit touches the stretch."""
+        start, end = self._at[position], self._at[last] + 1
+        before, after = self._text[start - 1 : start], self._text[end : end + 1]
+        cut = (position > 0 and self._at[position - 1] == start) or self._at[last + 1 : last + 2] == [end - 1]
+        return not (before.isalnum() or after.isalnum() or cut)
+
+    def _is_written_so(self, start: int, end: int, letters: str, form: str, kind: str) -> bool:
+        stretch = self._text[start:end]
+        if kind == "EMAIL":
+            same = stretch.casefold() == _trimmed(form).casefold()
+            return same and not _MORE_ADDRESS_BEFORE.search(self._text, max(0, start - 1), start) and not (
+                _MORE_ADDRESS_AFTER.match(self._text, end)
+            )
+        if kind == "NAME" and stretch.isalnum():
+            return stretch == form or not stretch[0].islower()
+        between = _IN_NUMBERS if letters.isdigit() else _IN_WORDS
+        gaps = re.split(r"[^\W_]+", stretch)
+        return all(len(gap) <= _MAX_SEPARATORS and between.issuperset(gap) for gap in gaps)
+
+    def _with_opening(self, start: int, end: int) -> int:
+        """The start, with the sign or bracket that opens a telephone number."""
+        if self._text[start - 1 : start] == "(" and ")" in self._text[start:end]:
+            start -= 1
+        return start - 1 if self._text[start - 1 : start] == "+" else start
+
+
+def neutralise(text: str) -> str:
+    """Text as a user typed it, with what looks like a token, `[EMAIL_1]`, put into round brackets."""
+    return _LOOKS_LIKE_TOKEN.sub(r"(\1)", text)
+
+
+def load_or_make_key(data_dir: Path, configured: str | None) -> bytes:
+    """The vault's key: VAULT_KEY where it is configured, else `vault.key` in `data_dir`, made at first.
+
+    32 bytes; both are base64. Raises VaultKeyFault. Blocks: for the start only.
+    """
+    if configured:
+        return _decoded(configured, "VAULT_KEY")
+    path = data_dir / "vault.key"
+    try:
+        if not path.exists():
+            data_dir.mkdir(parents=True, exist_ok=True)
+            _make_key_file(path)
+        return _decoded(path.read_text(encoding="ascii", errors="replace"), str(path))
+    except OSError as fault:
+        raise VaultKeyFault(f"the vault's key cannot be kept in {path}: {fault.strerror or fault}") from fault
+
+
+def _decoded(text: str, source: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        raise VaultKeyFault(f"{source} is not base64; make one with: openssl rand -base64 32") from None
+    if len(key) != KEY_BYTES:
+        raise VaultKeyFault(
+            f"{source} holds {len(key)} bytes instead of {KEY_BYTES}; make one with: openssl rand -base64 32"
+        )
+    return key
+
+
+def _make_key_file(path: Path) -> None:
+    """A new key, readable by its owner only; the first of several processes wins, whole or not at all."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            return
+    finally:
+        draft.unlink()
+
+
+def _letters(text: str) -> str:
+    return "".join(ch.casefold() for ch in text if ch.isalnum())
+
+
+def _trimmed(text: str) -> str:
+    """From the first letter or digit to the last."""
+    return re.sub(r"^[\W_]+|[\W_]+$", "", text)
+
+
+def _token(kind: str, number: int) -> str:
+    return f"[{kind}_{number}]"
+
+
+def _seal(key: bytes, content: bytes, aad: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, content, aad)
+
+
+def _unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
+    return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], aad)
+
+
+def _fingerprint(key: bytes, value: _Value) -> str:
+    mac_key = hmac.digest(key, b"fingerprints", "sha256")
+    content = f"{value.kind}\0{value.canonical}".encode(errors="surrogatepass")
+    return hmac.digest(mac_key, content, "sha256").hex()

@@ -1,0 +1,184 @@
+"""From what was typed or heard to what is meant: `hear` once per utterance, `understand` once per turn."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from agent.business import Business
+from agent.conversation import Conversation, Pending
+from agent.events import EntityFound
+from agent.safety.detectors import find_personal
+from agent.safety.injection import strip_roles, suspicious
+from agent.store.vault import ConversationVault, neutralise
+from agent.understanding.addresses import find_address
+from agent.understanding.cleaning import clean
+from agent.understanding.embedding import Encoder
+from agent.understanding.entities import find_entities
+from agent.understanding.frustration import frustration
+from agent.understanding.intents import Intent, Intents
+from agent.understanding.language import detect
+from agent.understanding.repair import dialogue_act
+from agent.understanding.spoken_forms import written
+
+MAX_CHARS = 4000
+"""Longer input is cut before anything reads it."""
+_TOKEN = re.compile(r"\[([A-Z]+)_\d+\]")
+_LEAD_IN = re.compile(
+    r"^(?:(?:it'?s|it is|that'?s|my (?:new )?(?:address|name)(?: is|'s)?|the (?:new )?address is|i am|i'?m|this is|"
+    r"please send it to|send it to|to|sure|yes|okay|ok|well)\b[\s,:]*)+",
+    re.IGNORECASE,
+)
+_QUESTION = re.compile(
+    r"\?\s*$|^(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)\b", re.IGNORECASE
+)
+_ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
+_CHOSEN_FROM = 0.3
+"""From this probability on a reply to "this or that?" counts as one of the two by its meaning."""
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What a turn means."""
+
+    text: str
+    """The written turn, personal data as tokens."""
+    intent: str | None
+    confidence: float
+    alternatives: tuple[tuple[str, float], ...] = ()
+    near: tuple[str, ...] = ()
+    """The likeliest intents where two are close."""
+    act: str | None = None
+    """`yes`, `no`, `correction`, `never_mind`, `repeat`... where the wording leaves no doubt."""
+    chosen: str | None = None
+    """The intent picked among the offered ones."""
+    entities: tuple[EntityFound, ...] = ()
+    language: str = "en"
+    frustration: float = 0.0
+    suspicious: tuple[str, ...] = ()
+    vector: np.ndarray | None = None
+    """The turn's sentence embedding, (384,) float32."""
+
+
+class Understander:
+    """Understands one business's customers; shared by all its sessions.
+
+    The encoder runs in `pool`, never on the event loop.
+    """
+
+    def __init__(self, business: Business, intents: Intents, encoder: Encoder, pool: Executor) -> None:
+        self._business = business
+        self._intents = intents
+        self._encoder = encoder
+        self._pool = pool
+        self._patterns = {name: slot.pattern for name, slot in business.slots.items() if slot.type == "pattern"}
+
+    def hear(self, raw: str, vault: ConversationVault, pending: Pending | None, *, spoken: bool) -> str:
+        """One utterance, cleaned and written, personal data as tokens, roles that it poses as removed."""
+        text = neutralise(strip_roles(clean(raw, MAX_CHARS)))
+        if spoken:
+            text = written(text)
+        text = self.protect(text, vault)
+        slot = self._business.slots.get(pending.slot) if pending and pending.kind == "slot" else None
+        if slot and slot.type in ("name", "address"):
+            text = _protect_answer(text, slot.type, vault)
+        return text
+
+    def protect(self, text: str, vault: ConversationVault) -> str:
+        """Personal data in a text as tokens; what is a token already stays."""
+        found = [
+            (p.start, p.end, p.kind, p.value, p.canonical) for p in find_personal(text, region=self._business.region)
+        ]
+        address = find_address(text)
+        if address and not any(start < address.end and address.start < end for start, end, *_ in found):
+            found.append((address.start, address.end, "ADDRESS", address.value, address.value.lower()))
+        for start, end, kind, value, canonical in sorted(found, reverse=True):
+            text = text[:start] + vault.protect(kind, value, canonical) + text[end:]
+        return text
+
+    async def understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
+        """The meaning of a whole turn, given what was said before."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+
+    def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
+        vector = self._encoder.encode([text])[0]
+        ranking = self._intents.rank(text, vector)
+        choice = self._intents.choose(ranking)
+        said_before = [turn.user_text for turn in conversation.turns if turn.user_text]
+        reply = dialogue_act(text)
+        pending = conversation.pending
+        options = pending.options if pending and pending.kind == "choice" else ()
+        return Understanding(
+            text=text,
+            intent=choice.name if isinstance(choice, Intent) else None,
+            confidence=choice.confidence,
+            alternatives=tuple(choice.alternatives),
+            near=tuple(self._intents.close(ranking)),
+            act=reply.kind if reply else None,
+            chosen=self._choose(text, options, dict(ranking.probabilities)) if options else None,
+            entities=tuple(self._entities(text, today, conversation.language)),
+            language=detect(text, self._business.languages, conversation.language),
+            frustration=frustration(text, said_before[-5:]).score,
+            suspicious=tuple(suspicious(text)),
+            vector=vector,
+        )
+
+    def _entities(self, text: str, today: date, language: str) -> list[EntityFound]:
+        tokens = [
+            EntityFound(type=m[1].lower(), value=m[0], text=m[0], start=m.start(), end=m.end())
+            for m in _TOKEN.finditer(text)
+        ]
+        masked = _TOKEN.sub(lambda m: "_" * len(m[0]), text)
+        others = find_entities(
+            masked, patterns=self._patterns, today=today, region=self._business.region, language=language
+        )
+        return sorted([*tokens, *others], key=lambda e: e.start)
+
+    def _choose(self, text: str, options: Sequence[str], probabilities: Mapping[str, float]) -> str | None:
+        """The offered intent that the customer picked: by place, by its title's words, or by meaning."""
+        words = set(re.findall(r"\w+", text.lower()))
+        if len(words) <= 5:
+            for option, names in zip(options, _ORDINALS, strict=False):
+                if words & names:
+                    return option
+        shared = {o: len(words & _content_words(self._business.intents[o].title)) for o in options}
+        most = max(shared.values())
+        if most and list(shared.values()).count(most) == 1:
+            return max(options, key=lambda o: shared[o])
+        likeliest = max(options, key=lambda o: probabilities.get(o, 0.0))
+        return likeliest if probabilities.get(likeliest, 0.0) >= _CHOSEN_FROM else None
+
+
+def is_question(text: str) -> bool:
+    """Whether the wording asks something."""
+    return bool(_QUESTION.search(text))
+
+
+def _content_words(title: str) -> set[str]:
+    return set(re.findall(r"\w{3,}", title.lower())) - {"your", "the", "and", "for", "with", "about"}
+
+
+def _protect_answer(text: str, slot_type: str, vault: ConversationVault) -> str:
+    """The answer to "what is your address / name?" as one token, unless it is no such answer."""
+    if _TOKEN.search(text) or is_question(text) or dialogue_act(text):
+        return text
+    lead = _LEAD_IN.match(text)
+    start = lead.end() if lead else 0
+    value = text[start:].strip(" .,!")
+    if not _plausible(value, slot_type):
+        return text
+    return text[:start] + vault.protect(slot_type.upper(), value, value.lower())
+
+
+def _plausible(value: str, slot_type: str) -> bool:
+    words = value.split()
+    if slot_type == "name":
+        return 1 <= len(words) <= 5 and not any(ch.isdigit() for ch in value)
+    return any(ch.isdigit() for ch in value) and len(words) >= 3

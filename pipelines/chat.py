@@ -1,0 +1,97 @@
+"""The chat desk: typed messages through the text pipeline, one turn at a time in each conversation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from agent import events as ev
+from agent.acts import Act
+from agent.conversation import Conversation
+from agent.store.journal import Lease
+from agent.store.vault import ConversationVault
+from pipelines.runtime import Runtime, UnknownToken
+from pipelines.text import answer
+from transports.chat import Opened
+from transports.faults import EdgeFault
+
+LEASE_SECS = 60.0
+WAIT_SECS = 20.0
+"""A message waits so long for the answer to the one before it."""
+
+
+class Desk:
+    """`ChatDesk` of transports/chat.py over the runtime."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def say(self, text: str, token: str | None) -> AsyncGenerator[Opened | Act, None]:
+        conversation_id, token = await self._find(token)
+        lease = await take_turn(self._runtime, conversation_id)
+        async with lease:
+            live = await self._runtime.open(conversation_id, f"chat-{conversation_id}", "text")
+            yield Opened(token)
+            async with aclosing(answer(text, live, self._runtime.parts)) as acts:
+                async for act in acts:
+                    yield act
+
+    async def history(self, token: str) -> list[dict[str, Any]]:
+        conversation_id, _ = await self._find(token)
+        live = await self._runtime.peek(conversation_id)
+        return told_turns(live.state, live.vault)
+
+    async def later(self, token: str) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+        conversation_id, _ = await self._find(token)
+        live = await self._runtime.peek(conversation_id)
+        yield "state", {"state": "with_human" if live.state.with_human else "listening", "words": ""}
+        async for event in self._runtime.journal.watch(conversation_id, live.state.version):
+            match event:
+                case ev.HumanSaid():
+                    text = live.vault.reveal_text(event.text, "text")
+                    yield "message", {"who": "human", "name": event.name, "text": text}
+                case ev.HandOffMoved():
+                    yield "state", {"state": event.state, "words": ""}
+                case ev.AgentSaid() if not str(event.session_id).startswith("chat-"):
+                    text = live.vault.reveal_text(event.text, "text")
+                    yield "message", {"who": "agent", "name": self._runtime.business.agent_name, "text": text}
+
+    async def _find(self, token: str | None) -> tuple[str, str]:
+        if self._runtime.draining:
+            raise EdgeFault(503, "closing", self._runtime.parts.phrases.say("closing"))
+        try:
+            return await self._runtime.find_or_begin(token)
+        except UnknownToken:
+            raise EdgeFault(
+                404, "unknown_token", "This token leads to no conversation; send null to begin one."
+            ) from None
+
+
+async def take_turn(runtime: Runtime, conversation_id: str) -> Lease:
+    """The right to answer in a conversation; waits while another session answers. Raises EdgeFault."""
+    owner = f"{conversation_id}-{id(asyncio.current_task())}"
+    try:
+        async with asyncio.timeout(WAIT_SECS):
+            while True:
+                lease = await runtime.journal.lease(conversation_id, "turn", owner, LEASE_SECS)
+                if isinstance(lease, Lease):
+                    return lease
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise EdgeFault(409, "busy", "I am still answering your last message. Please wait a moment.") from None
+
+
+def told_turns(state: Conversation, vault: ConversationVault) -> list[dict[str, Any]]:
+    """The conversation as its customer saw and heard it."""
+    turns: list[dict[str, Any]] = []
+    for turn in state.turns:
+        said = [("customer", "", turn.user_text, [])]
+        said += [("human", name, text, []) for name, text in turn.human_texts]
+        said.append(("agent", "", turn.known_agent_text, turn.sources))
+        for who, name, text, sources in said:
+            if text:
+                told = vault.reveal_text(text, "text")
+                turns.append({"who": who, "name": name, "text": told, "channel": turn.channel, "sources": sources})
+    return turns

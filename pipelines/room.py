@@ -1,0 +1,29 @@
+"""A call in a LiveKit room."""
+
+from __future__ import annotations
+
+from pipecat.transports.livekit.transport import LiveKitParams, LiveKitTransport
+
+from pipelines.runtime import Runtime, Session
+from pipelines.voice import call_pipeline, run_call
+
+RATE_HZ = 16_000
+QUEUE_MS = 100
+"""How far the output runs ahead of playback: "heard" is true to this."""
+
+
+async def answer_room(runtime: Runtime, session: Session, room: str, token: str) -> None:
+    """Carry one room until its last human has left."""
+    transport = LiveKitTransport(
+        runtime.settings.livekit_url,
+        token,
+        room,
+        LiveKitParams(
+            audio_in_enabled=True,
+            audio_out_enabled=True,
+            audio_in_user_tracks=False,
+            audio_out_queue_size_ms=QUEUE_MS,
+        ),
+    )
+    pipeline = call_pipeline(transport, runtime, session.live, rate_hz=RATE_HZ)
+    await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=True)

@@ -1,0 +1,211 @@
+"""Everything that one process shares: the business, its dialogue parts, the journal, the models."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+from agent.knowledge.retrieval import Retrieval
+from agent.store.sql import SqlJournal
+
+from agent import events as ev
+from agent.business import Business
+from agent.live import LiveConversation
+from agent.llm.chain import Chain, ChainPolicy
+from agent.llm.grounded import Grounded
+from agent.llm.openai_compatible import OpenAICompatible
+from agent.llm.prompt import Level
+from agent.loading import load_business
+from agent.phrases import Phrases
+from agent.reply import Parts
+from agent.store.journal import Journal
+from agent.store.vault import Vault, load_or_make_key
+from agent.tools.registry import Tool
+from agent.tools.running import ToolRunner
+from agent.understanding.embedding import MiniLM
+from agent.understanding.intents import Intents
+from agent.understanding.understander import Understander
+from pipelines.ingest import open_knowledge
+from pipelines.services import Engines
+from pipelines.settings import Settings
+
+log = structlog.get_logger()
+
+
+class UnknownToken(Exception):
+    """A customer's token that leads to no conversation."""
+
+
+class Busy(Exception):
+    """No room for another session now."""
+
+
+@dataclass
+class Session:
+    """One connection while it lasts; `close` tells its customer and ends it."""
+
+    session_id: str
+    live: LiveConversation
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Runtime:
+    """Made once per process by `Runtime.start`."""
+
+    def __init__(
+        self, settings: Settings, business: Business, parts: Parts, journal: Journal, vaults: Vault, engines: Engines
+    ) -> None:
+        self.settings = settings
+        self.business = business
+        self.parts = parts
+        self.journal = journal
+        self.vaults = vaults
+        self.engines = engines
+        self.sessions: dict[str, Session] = {}
+        self.draining = False
+
+    @classmethod
+    async def start(cls, settings: Settings, *, voice: bool = True) -> Runtime:
+        """Load everything, models side by side; without `voice` text channels only.
+
+        Raises BusinessFault where the business's files are wrong.
+        """
+        business, tools = load_business(settings.business)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        cache = settings.data_dir / "cache"
+        pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2), thread_name_prefix="encoder")
+        loading = asyncio.create_task(Engines.load(settings, business) if voice else Engines.none())
+        encoder = await asyncio.to_thread(MiniLM, cache)
+        retrieval = await open_knowledge(settings, business, encoder)
+        intents = await asyncio.to_thread(_train, business, encoder, cache)
+        key = load_or_make_key(settings.data_dir, settings.vault_key and settings.vault_key.get_secret_value())
+        journal = await SqlJournal.open(
+            settings.database_url or f"sqlite:///{settings.data_dir / 'openline.db'}", clock=time.time
+        )
+        parts = _parts(settings, business, tools, Understander(business, intents, encoder, pool), retrieval)
+        return cls(settings, business, parts, journal, Vault(journal, key), await loading)
+
+    async def open(self, conversation_id: str, session_id: str, channel: ev.Channel) -> LiveConversation:
+        """The conversation for one session, which joins it. A session of before that never left was lost."""
+        live = await LiveConversation.open(
+            conversation_id,
+            journal=self.journal,
+            vault=await self.vaults.open(conversation_id),
+            session_id=session_id,
+            clock=time.time,
+        )
+        if session_id not in live.state.sessions:
+            await live.record(ev.SessionJoined(channel=channel, **live.stamp()))
+        return live
+
+    async def peek(self, conversation_id: str) -> LiveConversation:
+        """The conversation for reading: no session joins it."""
+        return await LiveConversation.open(
+            conversation_id,
+            journal=self.journal,
+            vault=await self.vaults.open(conversation_id),
+            session_id="",
+            clock=time.time,
+        )
+
+    async def find_or_begin(self, token: str | None) -> tuple[str, str]:
+        """(conversation_id, token) of a known token, or of a new conversation. Raises UnknownToken."""
+        if token is None:
+            conversation_id = secrets.token_hex(12)
+            return conversation_id, await self.journal.issue_token(conversation_id)
+        conversation_id = await self.journal.find_token(token)
+        if conversation_id is None:
+            raise UnknownToken
+        return conversation_id, token
+
+    def parts_in_use(self) -> list[tuple[str, str, str]]:
+        """(job, part, why) of each job that a setting can give to another part."""
+        s = self.settings
+        model = (s.openai_model, "OPENAI_API_KEY or OPENAI_BASE_URL is set") if s.uses_model else None
+        return [
+            ("model", *(model or ("grounded responder", "no model is set"))),
+            ("ear", *s.chosen_ear()),
+            ("voice", *s.chosen_voice()),
+            ("journal", "database", "DATABASE_URL is set")
+            if s.database_url
+            else ("journal", "SQLite", "no DATABASE_URL"),
+            ("knowledge", "embedded index", "built from the business's knowledge folder"),
+            ("rooms", s.livekit_url, "LIVEKIT_URL is set") if s.livekit_url else ("rooms", "off", "no LIVEKIT_URL"),
+        ]
+
+    def admit(self, live: LiveConversation) -> Session:
+        """Room for one more session. Raises Busy."""
+        if self.draining or len(self.sessions) >= self.settings.max_sessions:
+            raise Busy
+        session = Session(live.session_id, live)
+        self.sessions[session.session_id] = session
+        return session
+
+    async def dismiss(self, session: Session, reason: str) -> None:
+        """The session is over: it leaves its conversation."""
+        self.sessions.pop(session.session_id, None)
+        await self.leave(session.live, reason)
+        session.ended.set()
+
+    async def leave(self, live: LiveConversation, reason: str) -> None:
+        await live.record(ev.SessionLeft(reason=reason, **live.stamp()))
+
+    async def stop(self, grace_secs: float = 8.0) -> None:
+        """Tell every session, let what runs end, close the stores."""
+        self.draining = True
+        sessions = list(self.sessions.values())
+        for session in sessions:
+            session.closing.set()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_secs):
+                await asyncio.gather(*(session.ended.wait() for session in sessions))
+        await self.parts.runner.finish(timeout_secs=grace_secs)
+        await self.journal.close()
+
+
+def _train(business: Business, encoder: MiniLM, cache: Path) -> Intents:
+    examples = {name: intent.examples for name, intent in business.intents.items()}
+    return Intents.train(examples, encoder, cache_dir=cache)
+
+
+def _parts(
+    settings: Settings,
+    business: Business,
+    tools: dict[str, Tool],
+    understander: Understander,
+    retrieval: Retrieval,
+) -> Parts:
+    phrases = Phrases.load(business.languages[0], business.phrases)
+    zone = ZoneInfo(business.time_zone)
+    runner = ToolRunner(
+        tools,
+        data_dir=settings.data_dir,
+        phrases=phrases,
+        who=business.hand_off.who,
+        understander=understander,
+        today=lambda: datetime.now(zone),
+    )
+    chain = Chain(
+        [*_models(settings), Grounded(phrases, tools)],
+        phrases,
+        ChainPolicy(first_useful_secs=settings.model_first_token_secs),
+    )
+    return Parts(business, phrases, tools, understander, retrieval, chain, runner)
+
+
+def _models(settings: Settings) -> Sequence[Level]:
+    if not settings.uses_model:
+        return ()
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
+    return (OpenAICompatible(base_url=settings.openai_base_url or None, api_key=key, model=settings.openai_model),)

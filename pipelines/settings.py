@@ -1,0 +1,115 @@
+"""What a developer deploys: the one reader of the environment."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).parent.parent
+
+
+class Settings(BaseSettings):
+    """Keys, addresses and limits, from the environment and `.env`. A key or URL that is set turns its part on."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True)
+
+    # The server
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 7860
+    data_dir: Path = Path("var")
+    """Where journals, vault, caches and recordings stand."""
+    business: Path = ROOT / "examples" / "acme"
+    """The folder of the business."""
+    public_url: str = ""
+    """The https address under which carriers and browsers reach this server; its own address where empty."""
+    admin_token: SecretStr | None = None
+    """Opens the protected endpoints; without it they are closed."""
+    vault_key: SecretStr | None = None
+    """32 bytes in base64 that wrap the keys of personal data; made in DATA_DIR where empty."""
+    allowed_origins: str = ""
+    """Further origins, separated by commas, whose pages may connect."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    max_sessions: Annotated[int, Field(ge=1)] = 100
+    """More are refused with a clear word."""
+
+    # The model
+    openai_api_key: SecretStr | None = None
+    openai_base_url: str = ""
+    openai_model: str = "gpt-4.1-mini"
+    model_first_token_secs: Annotated[float, Field(gt=0)] = 2.5
+    """A model that says nothing useful within this is passed over."""
+
+    # The ear
+    ear: Literal["auto", "whisper-tiny", "whisper-base", "deepgram", "moonshine", "whisper-large"] = "auto"
+    """`auto` is Deepgram with its key, else the embedded Whisper."""
+    deepgram_api_key: SecretStr | None = None
+    deepgram_url: str = ""
+    deepgram_model: str = "nova-3"
+
+    # The voice
+    voice: Literal["auto", "piper", "flite", "cartesia", "elevenlabs", "kokoro"] = "auto"
+    """`auto` is Cartesia or ElevenLabs with their keys, else the embedded Piper."""
+    cartesia_api_key: SecretStr | None = None
+    cartesia_url: str = ""
+    elevenlabs_api_key: SecretStr | None = None
+    elevenlabs_url: str = ""
+
+    # Phone
+    twilio_account_sid: str = ""
+    twilio_auth_token: SecretStr | None = None
+    twilio_api_url: str = ""
+
+    # Rooms
+    livekit_url: str = ""
+    livekit_api_key: str = ""
+    livekit_api_secret: SecretStr | None = None
+
+    # Stores
+    database_url: str = ""
+    """Postgres (postgresql://...) or SQLite; a file in DATA_DIR where empty."""
+    redis_url: str = ""
+    qdrant_url: str = ""
+    qdrant_api_key: SecretStr | None = None
+
+    @field_validator("vault_key")
+    @classmethod
+    def _is_32_bytes(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            try:
+                raw = base64.b64decode(key.get_secret_value(), validate=True)
+            except ValueError:
+                raw = b""
+            if len(raw) != 32:
+                raise ValueError("VAULT_KEY must be 32 bytes in base64; make one with: openssl rand -base64 32")
+        return key
+
+    @property
+    def address(self) -> str:
+        """Where this server is reached, without a final slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def uses_model(self) -> bool:
+        return bool(self.openai_api_key or self.openai_base_url)
+
+    def chosen_ear(self) -> tuple[str, str]:
+        """(which ear, why)."""
+        if self.ear != "auto":
+            return self.ear, "EAR is set"
+        if self.deepgram_api_key:
+            return "deepgram", "DEEPGRAM_API_KEY is set"
+        return "whisper-tiny", "no key is set"
+
+    def chosen_voice(self) -> tuple[str, str]:
+        """(which voice, why)."""
+        if self.voice != "auto":
+            return self.voice, "VOICE is set"
+        if self.cartesia_api_key:
+            return "cartesia", "CARTESIA_API_KEY is set"
+        if self.elevenlabs_api_key:
+            return "elevenlabs", "ELEVENLABS_API_KEY is set"
+        return "piper", "no key is set"

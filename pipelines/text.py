@@ -1,0 +1,82 @@
+"""A typed turn through the dialogue: one pipeline per message, its frames handed out as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pipecat.frames.frames import (
+    Frame,
+    LLMMessagesAppendFrame,
+    LLMTextFrame,
+)
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair, LLMUserAggregatorParams
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
+from pipecat.workers.runner import WorkerRunner
+
+from agent.acts import Act, Done, Say
+from agent.live import LiveConversation
+from agent.reply import Parts
+from pipelines.dialogue import dialogue
+from processors.frames import ActFrame
+from processors.heard import Heard
+from processors.listen import Listen
+
+
+class _Outlet(FrameProcessor):
+    """Frames in; what the customer is to see into a queue."""
+
+    def __init__(self, queue: asyncio.Queue[Act | None], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._queue = queue
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        match frame:
+            case LLMTextFrame():
+                self._queue.put_nowait(Say(frame.text))
+            case ActFrame(act=act) if act is not None:
+                self._queue.put_nowait(act)
+        await self.push_frame(frame, direction)
+
+
+def user_aggregator() -> FrameProcessor:
+    """Pipecat's user aggregator for typed messages, each of which is a whole turn."""
+    user, _ = LLMContextAggregatorPair(
+        LLMContext(),
+        user_params=LLMUserAggregatorParams(user_turn_strategies=ExternalUserTurnStrategies(), empty_user_turn=None),
+    )
+    return user
+
+
+async def answer(text: str, live: LiveConversation, parts: Parts) -> AsyncIterator[Act]:
+    """The acts that answer one typed message; closing the iterator early cuts the reply off."""
+    acts: asyncio.Queue[Act | None] = asyncio.Queue()
+    pipeline = Pipeline(
+        [
+            Listen(understander=parts.understander, live=live),  # typed text -> clean, protected
+            user_aggregator(),                                   # -> a turn
+            *dialogue(parts, live, "text"),                      # -> the reply's words and acts
+            _Outlet(acts),                                       # -> the customer
+            Heard(live=live, medium="text"),                     # -> what was delivered
+        ]
+    )  # fmt: skip
+    worker = PipelineWorker(pipeline, enable_rtvi=False, enable_turn_tracking=False, idle_timeout_secs=None)
+    runner = WorkerRunner(handle_sigint=False)
+    await runner.add_workers(worker)
+    running = asyncio.create_task(runner.run())
+    running.add_done_callback(lambda _: acts.put_nowait(None))
+    finished = False
+    try:
+        await worker.queue_frame(LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=True))
+        while not finished and (act := await acts.get()) is not None:
+            finished = isinstance(act, Done)
+            yield act
+    finally:
+        await (worker.stop_when_done() if finished else worker.cancel())
+        await asyncio.wait({running})

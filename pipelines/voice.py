@@ -1,0 +1,160 @@
+"""What all voice channels share: the ears, the shared stage, the voice, and the life of a session."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+
+import structlog
+from pipecat.frames.frames import EndFrame, Frame, TTSSpeakFrame
+from pipecat.pipeline.pipeline import Pipeline
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
+from pipecat.processors.aggregators.llm_context import LLMContext
+from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair, LLMUserAggregatorParams
+from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.processors.frameworks.rtvi import RTVIObserverParams, RTVIProcessor, RTVIServerMessageFrame
+from pipecat.transports.base_transport import BaseTransport
+from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
+from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
+from pipecat.turns.user_turn_strategies import UserTurnStrategies
+from pipecat.workers.runner import WorkerRunner
+
+from agent import events as ev
+from agent.dialogue.greeting import first_words
+from agent.live import LiveConversation
+from pipelines.dialogue import dialogue
+from pipelines.runtime import Runtime, Session
+from pipelines.services import make_ear, make_vad, make_voice, turn_analyzer
+from processors.frames import ReplyEndedFrame, ReplyStartedFrame
+from processors.heard import Heard
+from processors.listen import Listen
+from processors.measure import TurnMeter
+from processors.perform import Perform
+from processors.think import Think
+
+log = structlog.get_logger()
+
+
+def call_pipeline(
+    transport: BaseTransport,
+    runtime: Runtime,
+    live: LiveConversation,
+    *,
+    rate_hz: int,
+    keypad: Sequence[FrameProcessor] = (),
+) -> Pipeline:
+    """A call, in the order that sound travels."""
+    parts = runtime.parts
+    return Pipeline(
+        [
+            transport.input(),                                   # the caller -> audio
+            make_vad(),                                          # audio -> speech begins, ends
+            make_ear(runtime.settings, runtime.engines, rate_hz),  # speech -> words; caller audio stops here
+            *keypad,                                             # digits -> words
+            Listen(understander=parts.understander, live=live),  # words -> written, protected
+            _turns(),                                            # words -> turns
+            *dialogue(parts, live, "voice"),                     # turn -> the reply's words and acts
+            Perform(),                                           # acts -> messages to the client
+            make_voice(runtime.settings, runtime.engines, runtime.business, rate_hz),  # words -> audio
+            transport.output(),                                  # audio -> the caller
+            Heard(live=live, medium="voice"),                    # what was played -> the journal
+            Perform(),                                           # -> the client
+        ]
+    )  # fmt: skip
+
+
+def _turns() -> FrameProcessor:
+    """Pipecat's user aggregator: speech or words begin a turn, Smart Turn ends it."""
+    user, _ = LLMContextAggregatorPair(
+        LLMContext(),
+        user_params=LLMUserAggregatorParams(
+            user_turn_strategies=UserTurnStrategies(
+                start=[VADUserTurnStartStrategy(), TranscriptionUserTurnStartStrategy()],
+                stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=turn_analyzer())],
+            ),
+            empty_user_turn=None,
+        ),
+    )
+    return user
+
+
+def greeting(runtime: Runtime, live: LiveConversation) -> tuple[list[Frame], ev.AgentSaid]:
+    """The first words of a session, as frames and as an event."""
+    text = first_words(live.state, runtime.business, runtime.parts.phrases, "voice")
+    turn_id = f"greeting-{uuid.uuid4().hex}"
+    said = ev.AgentSaid(text=text, **live.stamp(turn_id))
+    return [ReplyStartedFrame(turn_id=turn_id), TTSSpeakFrame(text), ReplyEndedFrame(turn_id=turn_id, text=text)], said
+
+
+async def run_call(
+    runtime: Runtime,
+    session: Session,
+    transport: BaseTransport,
+    pipeline: Pipeline,
+    *,
+    rate_hz: int,
+    rtvi: bool,
+    token: str = "",
+    starts_by_itself: bool = False,
+) -> None:
+    """Carry a call from the first word to its end; returns when the caller or the agent has hung up."""
+    live = session.live
+    worker = PipelineWorker(
+        pipeline,
+        params=PipelineParams(audio_in_sample_rate=rate_hz, audio_out_sample_rate=rate_hz),
+        observers=[TurnMeter(live=live, medium="voice")],
+        enable_rtvi=rtvi,
+        rtvi_observer_params=client_messages(pipeline) if rtvi else None,
+        enable_turn_tracking=False,
+        idle_timeout_secs=None,
+        conversation_id=live.conversation_id,
+    )
+    reason = "closed"
+
+    async def greet() -> None:
+        frames, said = greeting(runtime, live)
+        await live.record(said)
+        await worker.queue_frames(frames)
+
+    async def close() -> None:
+        nonlocal reason
+        await session.closing.wait()
+        reason = "drained"
+        await worker.queue_frames([TTSSpeakFrame(runtime.parts.phrases.say("closing")), EndFrame()])
+
+    @worker.event_handler("on_pipeline_finished")
+    async def on_finished(_: PipelineWorker, frame: Frame) -> None:
+        nonlocal reason
+        if isinstance(frame, EndFrame) and reason == "closed":
+            reason = "ended"
+
+    if token:
+
+        @worker.rtvi.event_handler("on_client_ready")
+        async def on_ready(_: RTVIProcessor) -> None:
+            await worker.queue_frame(RTVIServerMessageFrame(data={"type": "token", "token": token}))
+
+    if starts_by_itself:
+        worker.add_event_handler("on_pipeline_started", lambda *_: greet())
+    else:
+        transport.add_event_handler("on_client_connected", lambda *_: greet())
+        transport.add_event_handler("on_client_disconnected", lambda *_: worker.cancel())
+    closer = asyncio.create_task(close())
+    runner = WorkerRunner(handle_sigint=False)
+    try:
+        await runner.add_workers(worker)
+        await runner.run()
+    finally:
+        closer.cancel()
+        await runtime.dismiss(session, reason)
+
+
+def client_messages(pipeline: Pipeline) -> RTVIObserverParams:
+    """What an untrusted client may see: its own words, the agent's as they are said, never context or metrics."""
+    return RTVIObserverParams(
+        user_llm_enabled=False,
+        metrics_enabled=False,
+        llm_raw_text_enabled=True,
+        ignored_sources=[p for p in pipeline.processors if isinstance(p, Think)],
+    )

@@ -1,0 +1,59 @@
+"""Our own frames: what walks between the dialogue stages, and what a channel is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agent.knowledge.retrieval import Found, NoPassageFound
+from pipecat.frames.frames import ControlFrame, DataFrame
+
+from agent.acts import Act
+from agent.reply import TurnHeard
+from agent.understanding.understander import Understanding
+
+
+@dataclass
+class ConfidenceFrame(DataFrame):
+    """How sure the recogniser is of the utterance that follows, 0 to 1."""
+
+    confidence: float = 1.0
+
+
+@dataclass
+class TurnFrame(DataFrame):
+    """A complete turn of the customer, gathering what each stage finds out about it."""
+
+    turn: TurnHeard | None = None
+    understood: Understanding | None = None
+    found: Found | NoPassageFound | None = None
+
+
+@dataclass
+class ActFrame(DataFrame):
+    """Something for the channel to show or do, in its place among the words."""
+
+    act: Act | None = None
+
+
+@dataclass
+class ReplyStartedFrame(ControlFrame):
+    """The words of a reply follow."""
+
+    turn_id: str = ""
+
+
+@dataclass
+class ReplyEndedFrame(ControlFrame):
+    """All words of a reply were said; `text` is the whole of it, written, with tokens."""
+
+    turn_id: str = ""
+    text: str = ""
+
+
+@dataclass
+class HeardFrame(ControlFrame):
+    """What of a reply was played or delivered, as the customer knows it."""
+
+    turn_id: str = ""
+    text: str = ""
+    complete: bool = True

@@ -1,0 +1,50 @@
+"""Cleans and protects what came in, before anything else sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipecat.frames.frames import Frame, InterimTranscriptionFrame, LLMMessagesAppendFrame, TranscriptionFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from agent.live import LiveConversation
+from agent.understanding.understander import Understander
+from processors.frames import ConfidenceFrame
+
+
+class Listen(FrameProcessor):
+    """Transcripts and typed text in, the same out: written form, personal data as tokens.
+
+    Stands before the user aggregator, which consumes them.
+    """
+
+    def __init__(self, *, understander: Understander, live: LiveConversation, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._understander = understander
+        self._live = live
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        match frame:
+            case TranscriptionFrame():
+                await self._on_words(frame)
+            case InterimTranscriptionFrame():
+                frame.text = self._hear(frame.text, spoken=True)
+            case LLMMessagesAppendFrame():
+                frame.messages = [self._typed(message) for message in frame.messages]
+        await self.push_frame(frame, direction)
+
+    async def _on_words(self, frame: TranscriptionFrame) -> None:
+        result = frame.result if isinstance(frame.result, dict) else {}
+        await self.push_frame(ConfidenceFrame(confidence=float(result.get("confidence", 1.0))))
+        frame.text = self._hear(frame.text, spoken=True)
+        frame.result = None
+
+    def _typed(self, message: Any) -> Any:
+        content = message.get("content") if isinstance(message, dict) else None
+        if message.get("role") != "user" or not isinstance(content, str):
+            return message
+        return {**message, "content": self._hear(content, spoken=False)}
+
+    def _hear(self, text: str, *, spoken: bool) -> str:
+        return self._understander.hear(text, self._live.vault, self._live.state.pending, spoken=spoken)

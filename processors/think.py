@@ -1,0 +1,63 @@
+"""Asks the dialogue core for the reply to a turn and speaks it as it comes."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+import structlog
+from pipecat.frames.frames import Frame, LLMFullResponseEndFrame, LLMFullResponseStartFrame, LLMTextFrame
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+
+from agent.acts import Done, Say
+from agent.live import LiveConversation
+from agent.reply import Parts, reply
+from processors.frames import ActFrame, ReplyEndedFrame, ReplyStartedFrame, TurnFrame
+
+log = structlog.get_logger()
+
+
+class Think(FrameProcessor):
+    """A `TurnFrame` in; the words as an LLM's response and the other acts as `ActFrame`s out.
+
+    An interruption cancels this stage in the middle of a reply; the core journals what was said by then.
+    """
+
+    def __init__(self, *, parts: Parts, live: LiveConversation, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._parts = parts
+        self._live = live
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        await super().process_frame(frame, direction)
+        if isinstance(frame, TurnFrame):
+            await self._on_turn(frame)
+        else:
+            await self.push_frame(frame, direction)
+
+    async def _on_turn(self, frame: TurnFrame) -> None:
+        assert frame.turn and frame.understood and frame.found is not None
+        turn_id = frame.turn.turn_id
+        said: list[str] = []
+        await self.push_frame(ReplyStartedFrame(turn_id=turn_id))
+        await self.push_frame(LLMFullResponseStartFrame())
+        done = Done(turn_id)
+        try:
+            async with aclosing(reply(frame.turn, frame.understood, frame.found, self._live, self._parts)) as acts:
+                async for act in acts:
+                    match act:
+                        case Say():
+                            said.append(act.text)
+                            await self.push_frame(LLMTextFrame(act.text))
+                        case Done():
+                            done = act
+                        case _:
+                            await self.push_frame(ActFrame(act=act))
+        except Exception as fault:
+            log.exception("a reply failed", error=type(fault).__name__)
+            trouble = self._parts.phrases.say("trouble")
+            said.append(trouble)
+            await self.push_frame(LLMTextFrame(trouble))
+        await self.push_frame(LLMFullResponseEndFrame())
+        await self.push_frame(ReplyEndedFrame(turn_id=turn_id, text="".join(said).strip()))
+        await self.push_frame(ActFrame(act=done))

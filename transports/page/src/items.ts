@@ -1,0 +1,62 @@
+/** Small pure helpers over the thread's items. */
+
+import type { Channel, Item, Notice, Said, Speech, State, Who } from "./types";
+
+export function said(id: string, who: Who, channel: Channel, text: string, more: Partial<Said> = {}): Said {
+  return {
+    kind: "said",
+    id,
+    who,
+    channel,
+    text,
+    name: null,
+    phase: "done",
+    doing: null,
+    sources: [],
+    quickReplies: [],
+    buttons: [],
+    cards: [],
+    problem: null,
+    speech: null,
+    ...more,
+  };
+}
+
+export function notice(id: string, text: string): Notice {
+  return { kind: "notice", id, text };
+}
+
+export function newSpeech(): Speech {
+  return { segments: [], interim: "", cut: false, closed: false, turnId: null };
+}
+
+/** Appends an item under an id of the store's own making. */
+export function append(state: State, make: (id: string) => Item): State {
+  return { ...state, items: [...state.items, make(`made-${state.made}`)], made: state.made + 1 };
+}
+
+export function patch(state: State, id: string, change: (item: Said) => Said): State {
+  const items = state.items.map((item) => (item.kind === "said" && item.id === id ? change(item) : item));
+  return { ...state, items };
+}
+
+export function questionId(turn: string): string {
+  return `question-${turn}`;
+}
+
+export function answerId(turn: string): string {
+  return `answer-${turn}`;
+}
+
+export function lastSaid(items: readonly Item[], matches: (item: Said) => boolean): Said | null {
+  for (let at = items.length - 1; at >= 0; at--) {
+    const item = items[at]!;
+    if (item.kind === "said" && matches(item)) return item;
+  }
+  return null;
+}
+
+/** A typed question whose answer is still on its way. */
+export function isAnswering(item: Item): boolean {
+  return item.kind === "said" && item.speech === null && (item.phase === "waiting" || item.phase === "streaming");
+}
