@@ -14,8 +14,9 @@ RATE_HZ = 16_000
 
 async def answer_browser(runtime: Runtime, session: Session, connection: SmallWebRTCConnection, token: str) -> None:
     """Carry one call of the page; the page learns the conversation's token."""
-    transport = SmallWebRTCTransport(
-        connection, TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_10ms_chunks=2)
-    )
-    pipeline = call_pipeline(transport, runtime, session.live, rate_hz=RATE_HZ)
-    await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=True, token=token)
+    async with runtime.carrying(session):
+        transport = SmallWebRTCTransport(
+            connection, TransportParams(audio_in_enabled=True, audio_out_enabled=True, audio_out_10ms_chunks=2)
+        )
+        pipeline = call_pipeline(transport, runtime, session.live, rate_hz=RATE_HZ)
+        await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=True, token=token)

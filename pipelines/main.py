@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
@@ -16,7 +18,9 @@ import uvloop
 from pydantic import ValidationError
 
 from agent.errors import OpenlineError
+from pipelines.app import make_app
 from pipelines.logs import configure_logs
+from pipelines.runtime import Runtime
 from pipelines.settings import Settings
 
 WS_MAX_BYTES = 256_000
@@ -53,9 +57,6 @@ async def _serve(settings: Settings) -> int:
     except OSError as fault:
         print(f"Cannot listen on {settings.host}:{settings.port}: {fault.strerror}. Try --port.", file=sys.stderr)
         return 1
-    from pipelines.app import make_app
-    from pipelines.runtime import Runtime
-
     try:
         runtime = await Runtime.start(settings)
     except OpenlineError as fault:
@@ -70,8 +71,7 @@ async def _serve(settings: Settings) -> int:
     gc.collect()
     gc.freeze()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started and not serving.done():
-        await asyncio.sleep(0.01)
+    await asyncio.wait({serving, asyncio.create_task(server.up.wait())}, return_when=asyncio.FIRST_COMPLETED)
     _say_ready(runtime, listener.getsockname()[1])
     waiting = asyncio.create_task(stopping.wait())
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -83,15 +83,19 @@ async def _serve(settings: Settings) -> int:
 
 
 class _Server(uvicorn.Server):
-    """Signals are ours: sessions are told before the sockets close."""
+    """Signals are ours: sessions are told before the sockets close. `up` is set when they listen."""
 
-    def install_signal_handlers(self) -> None:
-        return None
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
 
-    def capture_signals(self):  # type: ignore[no-untyped-def]
-        from contextlib import nullcontext
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
 
-        return nullcontext()
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -102,7 +106,7 @@ def _bind(settings: Settings) -> socket.socket:
     return listener
 
 
-def _say_ready(runtime, port: int) -> None:  # type: ignore[no-untyped-def]
+def _say_ready(runtime: Runtime, port: int) -> None:
     address = f"http://{runtime.settings.host}:{port}"
     print(f"\n{runtime.business.agent_name} of {runtime.business.name} is ready.")
     print(f"  page       {address}/")

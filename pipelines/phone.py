@@ -22,13 +22,14 @@ async def answer_phone(runtime: Runtime, call: PhoneCall) -> None:
         session = runtime.admit(live)
     except Busy:
         return await call.websocket.close(1013, "busy")
-    if call.caller:
-        number = runtime.parts.understander.protect(call.caller, live.vault)
-        await live.record(ev.FactLearned(name="caller's number", value=number, **live.stamp()))
-    transport = FastAPIWebsocketTransport(
-        websocket=call.websocket,
-        params=FastAPIWebsocketParams(serializer=call.serializer, audio_in_enabled=True, audio_out_enabled=True),
-    )
-    keypad = [DTMFAggregator(timeout=DIGITS_SECS, prefix="")]
-    pipeline = call_pipeline(transport, runtime, live, rate_hz=RATE_HZ, keypad=keypad)
-    await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=False)
+    async with runtime.carrying(session):
+        if call.caller:
+            number = runtime.parts.understander.protect(call.caller, live.vault)
+            await live.record(ev.FactLearned(name="caller's number", value=number, **live.stamp()))
+        transport = FastAPIWebsocketTransport(
+            websocket=call.websocket,
+            params=FastAPIWebsocketParams(serializer=call.serializer, audio_in_enabled=True, audio_out_enabled=True),
+        )
+        keypad = [DTMFAggregator(timeout=DIGITS_SECS, prefix="")]
+        pipeline = call_pipeline(transport, runtime, live, rate_hz=RATE_HZ, keypad=keypad)
+        await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=False)

@@ -6,20 +6,19 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
-from agent.knowledge.retrieval import Retrieval
-from agent.store.sql import SqlJournal
 
 from agent import events as ev
 from agent.business import Business
+from agent.knowledge.retrieval import Retrieval
 from agent.live import LiveConversation
 from agent.llm.chain import Chain, ChainPolicy
 from agent.llm.grounded import Grounded
@@ -29,6 +28,7 @@ from agent.loading import load_business
 from agent.phrases import Phrases
 from agent.reply import Parts
 from agent.store.journal import Journal
+from agent.store.sql import SqlJournal
 from agent.store.vault import Vault, load_or_make_key
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner
@@ -36,8 +36,9 @@ from agent.understanding.embedding import MiniLM
 from agent.understanding.intents import Intents
 from agent.understanding.understander import Understander
 from pipelines.ingest import open_knowledge
-from pipelines.services import Engines
+from pipelines.services import load_engines
 from pipelines.settings import Settings
+from processors.speech.loading import Embedded
 
 log = structlog.get_logger()
 
@@ -52,10 +53,12 @@ class Busy(Exception):
 
 @dataclass
 class Session:
-    """One connection while it lasts; `close` tells its customer and ends it."""
+    """One connection while it lasts. Setting `closing` tells its customer and ends it."""
 
     session_id: str
     live: LiveConversation
+    reason: str = "closed"
+    """Why it ended: `closed` by the customer, `ended` by the agent, `drained`."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -64,7 +67,13 @@ class Runtime:
     """Made once per process by `Runtime.start`."""
 
     def __init__(
-        self, settings: Settings, business: Business, parts: Parts, journal: Journal, vaults: Vault, engines: Engines
+        self,
+        settings: Settings,
+        business: Business,
+        parts: Parts,
+        journal: Journal,
+        vaults: Vault,
+        engines: Embedded | None,
     ) -> None:
         self.settings = settings
         self.business = business
@@ -85,7 +94,7 @@ class Runtime:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         cache = settings.data_dir / "cache"
         pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2), thread_name_prefix="encoder")
-        loading = asyncio.create_task(Engines.load(settings, business) if voice else Engines.none())
+        loading = asyncio.create_task(load_engines(settings, business)) if voice else None
         encoder = await asyncio.to_thread(MiniLM, cache)
         retrieval = await open_knowledge(settings, business, encoder)
         intents = await asyncio.to_thread(_train, business, encoder, cache)
@@ -94,7 +103,7 @@ class Runtime:
             settings.database_url or f"sqlite:///{settings.data_dir / 'openline.db'}", clock=time.time
         )
         parts = _parts(settings, business, tools, Understander(business, intents, encoder, pool), retrieval)
-        return cls(settings, business, parts, journal, Vault(journal, key), await loading)
+        return cls(settings, business, parts, journal, Vault(journal, key), await loading if loading else None)
 
     async def open(self, conversation_id: str, session_id: str, channel: ev.Channel) -> LiveConversation:
         """The conversation for one session, which joins it. A session of before that never left was lost."""
@@ -152,11 +161,15 @@ class Runtime:
         self.sessions[session.session_id] = session
         return session
 
-    async def dismiss(self, session: Session, reason: str) -> None:
-        """The session is over: it leaves its conversation."""
-        self.sessions.pop(session.session_id, None)
-        await self.leave(session.live, reason)
-        session.ended.set()
+    @asynccontextmanager
+    async def carrying(self, session: Session) -> AsyncIterator[None]:
+        """Around an admitted session: afterwards it has left its conversation, whatever happened."""
+        try:
+            yield
+        finally:
+            self.sessions.pop(session.session_id, None)
+            await self.leave(session.live, session.reason)
+            session.ended.set()
 
     async def leave(self, live: LiveConversation, reason: str) -> None:
         await live.record(ev.SessionLeft(reason=reason, **live.stamp()))

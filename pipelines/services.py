@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
@@ -15,44 +13,29 @@ from agent.business import Business
 from pipelines.settings import Settings
 from processors.speech.embedded_stt import EmbeddedSTT
 from processors.speech.embedded_tts import EmbeddedTTS
-from processors.speech.flite import Flite
-from processors.speech.piper import Piper
-from processors.speech.vad import SharedSilero, shared_smart_turn
-from processors.speech.vad import warm as warm_vad
-from processors.speech.voice import Voice
-from processors.speech.whisper import Whisper
+from processors.speech.loading import Embedded, EmbeddedVoice, load_embedded
+from processors.speech.vad import SharedSilero
+from processors.speech.whisper import WhisperModel
 
-EMBEDDED_EARS = ("whisper-tiny", "whisper-base")
-VOCABULARY_CHARS = 300
-
-
-@dataclass(frozen=True)
-class Engines:
-    """The embedded models of the process; None where a provider does the job."""
-
-    whisper: Whisper | None
-    voice: Voice | None
-
-    @classmethod
-    async def none(cls) -> Engines:
-        return cls(None, None)
-
-    @classmethod
-    async def load(cls, settings: Settings, business: Business) -> Engines:
-        """Load side by side, in threads."""
-        whisper, voice, _ = await asyncio.gather(
-            asyncio.to_thread(_load_whisper, settings, business),
-            asyncio.to_thread(_load_voice, settings, business),
-            asyncio.to_thread(warm_vad),
-        )
-        return cls(whisper, voice)
+EMBEDDED_EARS: tuple[WhisperModel, ...] = ("whisper-tiny", "whisper-base")
+FLITE_VOICES: dict[str, EmbeddedVoice] = {
+    "slt": "flite-slt",
+    "rms": "flite-rms",
+    "awb": "flite-awb",
+    "kal16": "flite-kal16",
+}
 
 
-def _load_whisper(settings: Settings, business: Business) -> Whisper | None:
+async def load_engines(settings: Settings, business: Business) -> Embedded:
+    """The embedded models, loaded side by side in threads; none where a provider does the job."""
     ear, _ = settings.chosen_ear()
-    if ear not in EMBEDDED_EARS:
-        return None
-    return Whisper.load(ear, settings.data_dir / "cache", vocabulary=_vocabulary(business))
+    voice, _ = settings.chosen_voice()
+    return await load_embedded(
+        settings.data_dir / "cache",
+        ear=ear if ear in EMBEDDED_EARS else None,
+        voice=_embedded_voice(voice, business),
+        vocabulary=_vocabulary(business),
+    )
 
 
 def _vocabulary(business: Business) -> list[str]:
@@ -61,25 +44,21 @@ def _vocabulary(business: Business) -> list[str]:
     return [business.name, *business.vocabulary, *titles]
 
 
-def _load_voice(settings: Settings, business: Business) -> Voice | None:
-    voice, _ = settings.chosen_voice()
+def _embedded_voice(voice: str, business: Business) -> EmbeddedVoice | None:
     named = business.voices.embedded
-    if voice == "flite" or (voice == "piper" and named != "joe"):
-        return Flite(named if named != "joe" else "slt")
-    return Piper.load(settings.data_dir / "cache") if voice == "piper" else None
+    if voice == "piper" and named == "joe":
+        return "piper"
+    if voice in ("piper", "flite"):
+        return FLITE_VOICES["slt" if named == "joe" else named]
+    return None
 
 
-def make_vad() -> VADProcessor:
-    """Silero, its model shared by all sessions."""
-    return VADProcessor(vad_analyzer=SharedSilero())
+def make_vad(turn: BaseTurnAnalyzer) -> VADProcessor:
+    """Silero, its model shared by all sessions; it feeds the turn analyser, so that audio need not travel on."""
+    return VADProcessor(vad_analyzer=SharedSilero(turn=turn))
 
 
-def turn_analyzer() -> BaseTurnAnalyzer:
-    """Smart Turn, its model shared by all sessions."""
-    return shared_smart_turn()
-
-
-def make_ear(settings: Settings, engines: Engines, rate_hz: int) -> STTService:
+def make_ear(settings: Settings, engines: Embedded, rate_hz: int) -> STTService:
     """The session's STT. Services of providers are imported where they are used."""
     ear, _ = settings.chosen_ear()
     match ear:
@@ -102,11 +81,11 @@ def make_ear(settings: Settings, engines: Engines, rate_hz: int) -> STTService:
 
             return WhisperSTTService(settings=WhisperSTTService.Settings(model=Model.LARGE.value))
         case _:
-            assert engines.whisper
-            return EmbeddedSTT(whisper=engines.whisper, interims=True)
+            assert engines.ear
+            return EmbeddedSTT(whisper=engines.ear, interims=True)
 
 
-def make_voice(settings: Settings, engines: Engines, business: Business, rate_hz: int) -> TTSService:
+def make_voice(settings: Settings, engines: Embedded, business: Business, rate_hz: int) -> TTSService:
     """The session's TTS, at the session's own sample rate."""
     voice, _ = settings.chosen_voice()
     named: dict[str, Any] = business.voices.model_dump()

@@ -17,7 +17,7 @@ from pipecat.workers.runner import WorkerRunner
 
 from pipelines.chat import told_turns
 from pipelines.dialogue import dialogue
-from pipelines.runtime import Busy, Runtime, UnknownToken
+from pipelines.runtime import Busy, Runtime, Session, UnknownToken
 from pipelines.text import user_aggregator
 from pipelines.voice import client_messages
 from processors.heard import Heard
@@ -40,6 +40,12 @@ async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -
     except Busy:
         await runtime.leave(live, "busy")
         raise EdgeFault(503, "busy", "All lines are busy. Please try again in a moment.") from None
+    async with runtime.carrying(session):
+        await _carry(runtime, session, websocket, token)
+
+
+async def _carry(runtime: Runtime, session: Session, websocket: WebSocket, token: str) -> None:
+    live = session.live
     serializer = RTVIJson(websocket.send_json)
     transport = FastAPIWebsocketTransport(websocket, FastAPIWebsocketParams(serializer=serializer))
     parts = runtime.parts
@@ -61,7 +67,7 @@ async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -
         rtvi_observer_params=client_messages(pipeline),
         enable_turn_tracking=False,
         idle_timeout_secs=None,
-        conversation_id=conversation_id,
+        conversation_id=live.conversation_id,
     )
 
     async def tell(data: dict[str, Any]) -> None:
@@ -72,12 +78,16 @@ async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -
         await tell({"type": "token", "token": token})
         await tell({"type": "history", "turns": told_turns(live.state, live.vault)})
 
+    async def hang_up(*_: object) -> None:
+        await worker.cancel()
+
     async def close() -> None:
         await session.closing.wait()
+        session.reason = "drained"
         await tell({"type": "closing", "text": parts.phrases.say("closing")})
         await worker.queue_frame(EndFrame())
 
-    transport.add_event_handler("on_client_disconnected", lambda *_: worker.cancel())
+    transport.add_event_handler("on_client_disconnected", hang_up)
     closer = asyncio.create_task(close())
     runner = WorkerRunner(handle_sigint=False)
     try:
@@ -85,4 +95,3 @@ async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -
         await runner.run()
     finally:
         closer.cancel()
-        await runtime.dismiss(session, "drained" if session.closing.is_set() else "closed")

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 
 import structlog
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.frames.frames import EndFrame, Frame, TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -16,7 +17,6 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.processors.frameworks.rtvi import RTVIObserverParams, RTVIProcessor, RTVIServerMessageFrame
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
-from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
 
@@ -25,12 +25,13 @@ from agent.dialogue.greeting import first_words
 from agent.live import LiveConversation
 from pipelines.dialogue import dialogue
 from pipelines.runtime import Runtime, Session
-from pipelines.services import make_ear, make_vad, make_voice, turn_analyzer
+from pipelines.services import make_ear, make_vad, make_voice
 from processors.frames import ReplyEndedFrame, ReplyStartedFrame
 from processors.heard import Heard
 from processors.listen import Listen
 from processors.measure import TurnMeter
 from processors.perform import Perform
+from processors.speech.vad import SmartTurnStop, shared_smart_turn
 from processors.think import Think
 
 log = structlog.get_logger()
@@ -46,14 +47,15 @@ def call_pipeline(
 ) -> Pipeline:
     """A call, in the order that sound travels."""
     parts = runtime.parts
+    turn = shared_smart_turn()
     return Pipeline(
         [
             transport.input(),                                   # the caller -> audio
-            make_vad(),                                          # audio -> speech begins, ends
+            make_vad(turn),                                      # audio -> speech begins, ends
             make_ear(runtime.settings, runtime.engines, rate_hz),  # speech -> words; caller audio stops here
             *keypad,                                             # digits -> words
             Listen(understander=parts.understander, live=live),  # words -> written, protected
-            _turns(),                                            # words -> turns
+            _turns(turn),                                        # words -> turns
             *dialogue(parts, live, "voice"),                     # turn -> the reply's words and acts
             Perform(),                                           # acts -> messages to the client
             make_voice(runtime.settings, runtime.engines, runtime.business, rate_hz),  # words -> audio
@@ -64,14 +66,14 @@ def call_pipeline(
     )  # fmt: skip
 
 
-def _turns() -> FrameProcessor:
+def _turns(turn: BaseTurnAnalyzer) -> FrameProcessor:
     """Pipecat's user aggregator: speech or words begin a turn, Smart Turn ends it."""
     user, _ = LLMContextAggregatorPair(
         LLMContext(),
         user_params=LLMUserAggregatorParams(
             user_turn_strategies=UserTurnStrategies(
                 start=[VADUserTurnStartStrategy(), TranscriptionUserTurnStartStrategy()],
-                stop=[TurnAnalyzerUserTurnStopStrategy(turn_analyzer=turn_analyzer())],
+                stop=[SmartTurnStop(turn_analyzer=turn)],
             ),
             empty_user_turn=None,
         ),
@@ -110,24 +112,23 @@ async def run_call(
         idle_timeout_secs=None,
         conversation_id=live.conversation_id,
     )
-    reason = "closed"
-
-    async def greet() -> None:
+    async def greet(*_: object) -> None:
         frames, said = greeting(runtime, live)
         await live.record(said)
         await worker.queue_frames(frames)
 
+    async def hang_up(*_: object) -> None:
+        await worker.cancel()
+
     async def close() -> None:
-        nonlocal reason
         await session.closing.wait()
-        reason = "drained"
+        session.reason = "drained"
         await worker.queue_frames([TTSSpeakFrame(runtime.parts.phrases.say("closing")), EndFrame()])
 
     @worker.event_handler("on_pipeline_finished")
     async def on_finished(_: PipelineWorker, frame: Frame) -> None:
-        nonlocal reason
-        if isinstance(frame, EndFrame) and reason == "closed":
-            reason = "ended"
+        if isinstance(frame, EndFrame) and not session.closing.is_set():
+            session.reason = "ended"
 
     if token:
 
@@ -136,10 +137,10 @@ async def run_call(
             await worker.queue_frame(RTVIServerMessageFrame(data={"type": "token", "token": token}))
 
     if starts_by_itself:
-        worker.add_event_handler("on_pipeline_started", lambda *_: greet())
+        worker.add_event_handler("on_pipeline_started", greet)
     else:
-        transport.add_event_handler("on_client_connected", lambda *_: greet())
-        transport.add_event_handler("on_client_disconnected", lambda *_: worker.cancel())
+        transport.add_event_handler("on_client_connected", greet)
+        transport.add_event_handler("on_client_disconnected", hang_up)
     closer = asyncio.create_task(close())
     runner = WorkerRunner(handle_sigint=False)
     try:
@@ -147,7 +148,6 @@ async def run_call(
         await runner.run()
     finally:
         closer.cancel()
-        await runtime.dismiss(session, reason)
 
 
 def client_messages(pipeline: Pipeline) -> RTVIObserverParams:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent.knowledge.retrieval import Found, NoPassageFound
-from pipecat.frames.frames import ControlFrame, DataFrame
+from pipecat.frames.frames import (
+    ControlFrame,
+    DataFrame,
+    Frame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    LLMTextFrame,
+)
 
 from agent.acts import Act
 from agent.reply import TurnHeard
@@ -48,6 +55,17 @@ class ReplyEndedFrame(ControlFrame):
 
     turn_id: str = ""
     text: str = ""
+
+
+def spoken_frames(text: str, turn_id: str) -> list[Frame]:
+    """A whole reply that no model gave, as the frames of one."""
+    return [
+        ReplyStartedFrame(turn_id=turn_id),
+        LLMFullResponseStartFrame(),
+        LLMTextFrame(text),
+        LLMFullResponseEndFrame(),
+        ReplyEndedFrame(turn_id=turn_id, text=text),
+    ]
 
 
 @dataclass

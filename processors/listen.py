@@ -26,9 +26,9 @@ class Listen(FrameProcessor):
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         match frame:
-            case TranscriptionFrame():
+            case TranscriptionFrame() if frame.text.strip():
                 await self._on_words(frame)
-            case InterimTranscriptionFrame():
+            case InterimTranscriptionFrame() if frame.text.strip():
                 frame.text = self._hear(frame.text, spoken=True)
             case LLMMessagesAppendFrame():
                 frame.messages = [self._typed(message) for message in frame.messages]

@@ -8,6 +8,7 @@ speech ends      turn ends          words          audio          first sound
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -96,7 +97,7 @@ def stages_ms(at: dict[str, float], heard: float) -> dict[ev.Stage, float]:
     times = [turn_ended]
     for mark in (*marks, heard):
         times.append(max(mark, times[-1]))
-    spans = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    spans = [later - earlier for earlier, later in itertools.pairwise(times)]
     stt = transcribed - at["noticed"]
     secs: dict[ev.Stage, float] = {
         "endpointing": turn_ended - at["speech_ended"] - stt,

@@ -6,13 +6,17 @@ import asyncio
 import uuid
 from typing import Any
 
+import structlog
 from pipecat.frames.frames import Frame, LLMContextFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from agent.acts import Done
 from agent.live import LiveConversation
 from agent.llm.prompt import Medium
 from agent.reply import Parts, TurnHeard, understand
-from processors.frames import ConfidenceFrame, TurnFrame
+from processors.frames import ActFrame, ConfidenceFrame, TurnFrame, spoken_frames
+
+log = structlog.get_logger()
 
 
 class Understand(FrameProcessor):
@@ -54,6 +58,12 @@ class Understand(FrameProcessor):
             spoken=self._medium == "voice",
             confidence=confidence,
         )
-        # An interruption cancels the reply, never the turn: what was said is journalled to its end.
-        understood = await asyncio.shield(understand(turn, self._live, self._parts))
+        try:
+            # An interruption cancels the reply, never the turn: what was said is journalled to its end.
+            understood = await asyncio.shield(understand(turn, self._live, self._parts))
+        except Exception as fault:
+            log.exception("a turn was not understood", error=type(fault).__name__)
+            for said in spoken_frames(self._parts.phrases.say("trouble"), turn.turn_id):
+                await self.push_frame(said)
+            return await self.push_frame(ActFrame(act=Done(turn.turn_id)))
         await self.push_frame(TurnFrame(turn=turn, understood=understood))

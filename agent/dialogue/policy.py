@@ -59,8 +59,8 @@ _ANSWER_WORDS = frozenset(
 class EarPolicy:
     """How sure the recogniser must be of a spoken turn, 0 to 1."""
 
-    say_again_below: float = 0.45
-    check_below: float = 0.7
+    say_again_below: float = 0.4
+    check_below: float = 0.6
     """A value heard with less confidence is read back before it is used."""
 
 

@@ -5,20 +5,20 @@
     page.html┘
 
 A block is a paragraph, a list item, a step or a table row. Items and steps keep their marker ("- ", "2. ")
-through to the answer, so that a list stays a list. Everything passes `strip_roles`: a page is data.
+through to the answer, so that a list stays a list. Each block passes `strip_roles`: a page is data.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from selectolax.parser import HTMLParser, Node
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from agent.safety.injection import strip_roles
 
@@ -37,6 +37,7 @@ _ITEM = re.compile(r"[ \t]*([-*+•]|\d{1,3}[.)])[ \t]+(.+)\Z")
 _RULE = re.compile(r"[ \t]*(?:[-*_][ \t]*){3,}\Z")
 _TABLE_LINE = re.compile(r"[ \t|:-]*-[ \t|:-]*\Z")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_LINK = re.compile(r"https?://|/(?!/)")
 _MARKER = re.compile(r"\A(?:- |\d{1,3}\. )")
 _NUMBER = re.compile(r"\A\d{1,3}\. ")
 _INLINE = (
@@ -183,19 +184,30 @@ def _read_text(path: Path) -> str:
 
 def _markdown_page(text: str, path: Path, language: str) -> _Page:
     meta, body = _front_matter(text)
-    lines = _COMMENT.sub("", strip_roles(body)).split("\n")
-    title = _plain(meta.get("title", "")) or _first_title(lines) or _name_as_title(path)
-    return _Page(title, meta.get("url", ""), meta.get("language", language), meta.get("audience", ""), lines)
+    lines = _COMMENT.sub("", body).split("\n")
+    title = meta.get("title", "") or _first_title(lines) or _name_as_title(path)
+    return _page(title, meta, language, lines)
 
 
 def _text_page(text: str, path: Path, language: str) -> _Page:
     meta, body = _front_matter(text)
-    lines = [re.sub(r"\A#", r"\\#", line) for line in strip_roles(body).strip().split("\n")]
+    lines = [re.sub(r"\A#", r"\\#", line) for line in body.strip().split("\n")]
     first = lines[0].strip()
     titled = len(lines) > 2 and not lines[1].strip() and len(first.split()) <= 10 and first[-1:] not in ".:;,"
     title = meta.get("title", "") or (first if titled else "") or _name_as_title(path)
     rest = lines[1:] if titled else lines
-    return _Page(title, meta.get("url", ""), meta.get("language", language), meta.get("audience", ""), rest)
+    return _page(title, meta, language, rest)
+
+
+def _page(title: str, meta: Mapping[str, str], language: str, lines: Sequence[str]) -> _Page:
+    url = meta.get("url", "")
+    return _Page(
+        title=_plain(title),
+        url=url if _LINK.match(url) else "",
+        language=meta.get("language", language).split("-")[0].lower(),
+        audience=meta.get("audience", ""),
+        lines=lines,
+    )
 
 
 def _front_matter(text: str) -> tuple[dict[str, str], str]:
@@ -227,24 +239,22 @@ def _name_as_title(path: Path) -> str:
 
 
 def _html_page(text: str, path: Path, language: str) -> _Page:
-    tree = HTMLParser(text)
+    tree = LexborHTMLParser(text)
     for gone in tree.css("script, style, noscript, template, nav, header nav, footer, aside, form, svg, button"):
         gone.decompose()
     root = tree.css_first("main") or tree.css_first("article") or tree.body
     html = tree.css_first("html")
     link = tree.css_first("link[rel=canonical]")
-    lines = strip_roles("\n".join(_html_lines(root))).split("\n") if root else []
+    lines = list(_html_lines(root)) if root else []
     title = _first_title(lines) or _folded(tree.css_first("title")) or _name_as_title(path)
-    return _Page(
-        title,
-        (link.attributes.get("href") if link else "") or "",
-        ((html.attributes.get("lang") if html else "") or language).split("-")[0],
-        "",
-        lines,
-    )
+    meta = {
+        "url": (link.attributes.get("href") if link else "") or "",
+        "language": (html.attributes.get("lang") if html else "") or language,
+    }
+    return _page(title, meta, language, lines)
 
 
-def _folded(node: Node | None) -> str:
+def _folded(node: LexborNode | None) -> str:
     return " ".join(node.text().split()) if node else ""
 
 
@@ -254,7 +264,7 @@ _HTML_BLOCKS = frozenset(
 )
 
 
-def _html_lines(root: Node) -> Iterator[str]:
+def _html_lines(root: LexborNode) -> Iterator[str]:
     """An element as lines of plain Markdown; inline text of one block stands on one line."""
     words: list[str] = []
 
@@ -277,7 +287,7 @@ def _html_lines(root: Node) -> Iterator[str]:
     yield from flush()
 
 
-def _html_block(node: Node, tag: str) -> Iterator[str]:
+def _html_block(node: LexborNode, tag: str) -> Iterator[str]:
     match tag:
         case "h1" | "h2" | "h3" | "h4" | "h5" | "h6":
             yield f"{'#' * int(tag[1])} {_folded(node)}"
@@ -291,7 +301,7 @@ def _html_block(node: Node, tag: str) -> Iterator[str]:
             yield from _html_lines(node)
 
 
-def _html_items(node: Node, *, ordered: bool) -> Iterator[str]:
+def _html_items(node: LexborNode, *, ordered: bool) -> Iterator[str]:
     number = 0
     for item in node.iter():
         if item.tag != "li":
@@ -307,7 +317,7 @@ def _html_items(node: Node, *, ordered: bool) -> Iterator[str]:
     yield ""
 
 
-def _html_table(node: Node) -> Iterator[str]:
+def _html_table(node: LexborNode) -> Iterator[str]:
     rows = [[_folded(cell) for cell in row.css("th, td")] for row in node.css("tr")]
     headed = node.css_first("tr th") is not None
     for n, cells in enumerate(rows):
@@ -437,10 +447,10 @@ def _rows(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Text without Markdown's inline marks."""
+    """Text without Markdown's inline marks and without anything that poses as a role."""
     for pattern, shown in _INLINE:
         text = pattern.sub(shown, text)
-    return " ".join(text.split())
+    return " ".join(strip_roles(text).split())
 
 
 def _cut(blocks: Sequence[str]) -> Iterator[str]:

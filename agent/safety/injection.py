@@ -14,7 +14,8 @@ _ROLE = r"(?:system|assistant|developer|user|human|ai|bot|model|tool|function|in
 _TOKEN = re.compile(
     rf"<\|(?:im_start|start_header_id|start_of_role)\|>\s*(?:{_ROLE}\b)?|<\|[^|<>\n]{{1,40}}\|>|<\||\|>"
     rf"|</?\s*(?:s|bos|eos|pad|unk|{_ROLE}|start_of_turn|end_of_turn|im_start|im_end|think|tool_call|"
-    r"tool_response|function_call|system[_ -]?(?:prompt|message|instructions?))\s*/?>(?:(?<=_of_turn>)(?:user|model)\b)?"
+    r"tool_response|function_call|system[_ -]?(?:prompt|message|instructions?))\s*/?>"
+    r"(?:(?<=_of_turn>)(?:user|model)\b)?"
     r"|\[/?\s*(?:inst|sys|system|assistant|user|developer|system[_ ]prompt|available_tools|tool_calls|"
     r"tool_results)\s*\]"
     r"|<</?\s*sys\s*>>"
@@ -30,36 +31,47 @@ _SHOUTED = re.compile(r"(?<=[.!?;,)])[ \t]+(?:SYSTEM|ASSISTANT|DEVELOPER)[ \t]*(
 _LINE_ENDS = "\u2028\u2029\x0b\x0c\x85\r"
 _ROUNDS = 8
 
-_WHAT = r"(?:instructions?|rules?|prompts?|guidelines?|directions?|directives?|orders|training|programming|constraints?|polic(?:y|ies))"
+_WHAT = (
+    r"(?:instructions?|rules?|prompts?|guidelines?|directions?|directives?|orders|training|programming|"
+    r"constraints?|polic(?:y|ies))"
+)
+_NEAR, _NEARER = r"[^.!?\n]{0,40}", r"[^.!?\n]{0,20}"
 _SUSPICIOUS = {
-    "ignore_instructions": re.compile(
-        r"\b(?:ignore|disregard|forget|override|bypass|discard|do not follow|don't follow|stop following)\b"
-        rf"[^.!?\n]{{0,40}}\b(?:all|any|your|previous|prior|above|earlier|preceding|system|these|those|the)\b[^.!?\n]{{0,30}}\b{_WHAT}\b",
-        re.IGNORECASE,
-    ),
-    "reveal_prompt": re.compile(
-        r"\b(?:reveal|show|print|repeat|output|display|tell|give|leak|share|write|what(?:'s| is| are| were))\b[^.!?\n]{0,40}"
-        rf"\b(?:your|the|you)\b[^.!?\n]{{0,25}}\b(?:system|hidden|initial|original|secret|internal|developer)\b[^.!?\n]{{0,20}}\b(?:{_WHAT}|messages?|text)\b"
-        r"|\b(?:reveal|print|output|leak|repeat|show me)\b[^.!?\n]{0,20}\byour (?:system |full |exact )?(?:prompt|instructions)\b"
-        r"|\b(?:repeat|print|output)\b[^.!?\n]{0,20}\b(?:everything|all|the text|the words)\b[^.!?\n]{0,15}\babove\b",
-        re.IGNORECASE,
-    ),
-    "new_role": re.compile(
-        r"\byou are (?:now|no longer)\b[^.!?\n]{0,60}\b(?:dan|ai|bot|assistant|model|jailbroken|unrestricted|unfiltered|free|bound)\b"
-        r"|\b(?:enable|enter|activate|switch to|you are in)\b[^.!?\n]{0,20}\b(?:developer|debug|admin|god|dan|maintenance|jailbreak) mode\b"
-        r"|\b(?:act|behave|respond|answer|pretend)\b[^.!?\n]{0,30}\b(?:without (?:any )?(?:restrictions?|rules|filters?)|no (?:restrictions?|rules|filters?)|unrestricted|jailbroken)\b"
-        r"|\bdo anything now\b|\bpretend (?:that )?you(?:'re| are)\b",
-        re.IGNORECASE,
-    ),
-    "new_instructions": re.compile(
-        rf"\b(?:new|updated|real|actual|following) {_WHAT}\b\s*(?:are|is|:)|\bfrom now on,? you (?:must|will|are|shall|should)\b",
-        re.IGNORECASE,
-    ),
-    "false_authority": re.compile(
-        r"\b(?:i am|i'm|this is|as) (?:your|the|an?) (?:developer|creator|administrator|admin|system administrator|"
-        r"engineer at|owner of this bot|programmer)\b|\b(?:authorized|authorised) by (?:your )?(?:developers?|openai|anthropic|admin)",
-        re.IGNORECASE,
-    ),
+    reason: re.compile("|".join(patterns), re.IGNORECASE)
+    for reason, patterns in {
+        "ignore_instructions": [
+            r"\b(?:ignore|disregard|forget|override|bypass|discard|do not follow|don't follow|stop following)\b"
+            rf"{_NEAR}\b(?:all|any|your|previous|prior|above|earlier|preceding|system|these|those|the)\b{_NEAR}\b"
+            rf"{_WHAT}\b",
+        ],
+        "reveal_prompt": [
+            r"\b(?:reveal|show|print|repeat|output|display|tell|give|leak|share|write|what(?:'s| is| are| were))\b"
+            rf"{_NEAR}\b(?:your|the|you)\b{_NEARER}\b(?:system|hidden|initial|original|secret|internal|developer)\b"
+            rf"{_NEARER}\b(?:{_WHAT}|messages?|text)\b",
+            rf"\b(?:reveal|print|output|leak|repeat|show me)\b{_NEARER}\byour (?:system |full |exact )?"
+            r"(?:prompt|instructions)\b",
+            rf"\b(?:repeat|print|output)\b{_NEARER}\b(?:everything|all|the text|the words)\b{_NEARER}\babove\b",
+        ],
+        "new_role": [
+            rf"\byou are (?:now|no longer)\b{_NEAR}\b(?:dan|ai|bot|assistant|model|jailbroken|unrestricted|unfiltered|"
+            r"free|bound)\b",
+            rf"\b(?:enable|enter|activate|switch to|you are in)\b{_NEARER}"
+            r"\b(?:developer|debug|admin|god|dan|maintenance|jailbreak) mode\b",
+            rf"\b(?:act|behave|respond|answer|pretend)\b{_NEAR}"
+            r"\b(?:without (?:any )?(?:restrictions?|rules|filters?)|no (?:restrictions?|rules|filters?)|unrestricted|"
+            r"jailbroken)\b",
+            r"\bdo anything now\b|\bpretend (?:that )?you(?:'re| are)\b",
+        ],
+        "new_instructions": [
+            rf"\b(?:new|updated|real|actual|following) {_WHAT}\b\s*(?:are|is|:)",
+            r"\bfrom now on,? you (?:must|will|are|shall|should)\b",
+        ],
+        "false_authority": [
+            r"\b(?:i am|i'm|this is|as) (?:your|the|an?) (?:developer|creator|administrator|admin|system administrator|"
+            r"engineer at|owner of this bot|programmer)\b",
+            r"\bauthori[sz]ed by (?:your )?(?:developers?|openai|anthropic|admin)",
+        ],
+    }.items()
 }
 
 

@@ -1,8 +1,8 @@
 """The journal: one append-only list of events per conversation. The homes are `memory.py` and `sql.py`.
 
-    append(conversation_id, expected_version, events) -> version      raises Conflict
-    read(conversation_id, after) -> events                            watch(conversation_id, after), as they come
-    lease(conversation_id, what, owner, ttl_secs) -> Lease | Taken    forget(conversation_id)
+    append(conversation_id, expected_version, events) -> version                   raises Conflict
+    read(conversation_id, after) -> events         watch(conversation_id, after) -> events, as they come
+    lease(conversation_id, what, owner, ttl_secs) -> Lease | Taken                 forget(conversation_id)
 
 A version is a number of events: version 3 means that events 1, 2 and 3 stand in the journal.
 A home that cannot be reached raises `agent.errors.ProviderError`.

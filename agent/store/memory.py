@@ -119,8 +119,9 @@ class MemoryJournal:
 
     async def open_hand_offs(self) -> list[HandOffRow]:
         """See Journal."""
-        rows = (row for kept in self._kept.values() for row in kept.views.hand_offs.values())
-        return sorted((row for row in rows if row.state not in CLOSED), key=lambda row: (row.requested_at, row.conversation_id, row.hand_off_id))
+        rows = [row for kept in self._kept.values() for row in kept.views.hand_offs.values()]
+        rows.sort(key=lambda row: (row.requested_at, row.conversation_id, row.hand_off_id))
+        return [row for row in rows if row.state not in CLOSED]
 
     async def close(self) -> None:
         """See Journal."""

@@ -33,7 +33,7 @@ from weakref import WeakSet, WeakValueDictionary
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from agent.errors import OpenlineError
+from agent.errors import OpenlineError, ProviderError
 
 Purpose = Literal["tool", "speech", "text", "desk"]
 
@@ -171,7 +171,8 @@ class _Values:
                 if outcome == "forgotten":
                     self._forget()
                 elif outcome == "taken":
-                    await self._take_over()
+                    if not await self._take_over():
+                        raise ProviderError("the vault's home refuses a value for no reason", retryable=False)
                 else:
                     for token in unsaved:
                         del self.unsaved[token]
@@ -208,18 +209,19 @@ class _Values:
             known.clear()
         raise VaultForgotten("the conversation was forgotten; no personal data of it is kept any more")
 
-    async def _take_over(self) -> None:
-        """Learn what the home holds; values of ours that are not kept yet move out of its way."""
+    async def _take_over(self) -> bool:
+        """Learn what the home holds; values that are not kept yet move out of its way. Whether it was news."""
         wrapped = await self._home.vault_key(self.conversation_id)
         if self._forgotten or self._wrapped not in (None, wrapped):
             self._forget()
         if wrapped is None:
-            return
+            return False
         key = self._key or self._unlock(wrapped)
         kept = await self._home.vault_values(self.conversation_id)
         new = [self._open(sealed, key) for sealed in kept if not self._knows(sealed)]
         if new:
             self._make_room(new)
+        return bool(new)
 
     def _knows(self, sealed: SealedValue) -> bool:
         token = _token(sealed.kind, sealed.number)

@@ -235,9 +235,7 @@ class _Graph:
         bias = np.concatenate([s * self._weights[p + "bias"] for s, p in zip(scale, parts, strict=True)])
         projected = self._affine(hidden, weight, bias)
         shaped = self._node("Reshape", projected, self._constant(np.array([1, -1, 3, _HEADS, _HEAD_SIZE])))
-        query, key, value = (
-            self._node("Gather", shaped, self._constant(np.array(i)), axis=2) for i in range(3)
-        )
+        query, key, value = (self._node("Gather", shaped, self._constant(np.array(i)), axis=2) for i in range(3))
         query = self._node("Transpose", query, perm=[0, 2, 1, 3])
         key = self._node("Transpose", key, perm=[0, 2, 3, 1])
         value = self._node("Transpose", value, perm=[0, 2, 1, 3])

@@ -153,9 +153,7 @@ class Intents:
         return trained
 
     @classmethod
-    def _fit(
-        cls, data: Mapping[str, Sequence[str]], own: frozenset[str], encoder: Encoder, seed: int
-    ) -> Intents:
+    def _fit(cls, data: Mapping[str, Sequence[str]], own: frozenset[str], encoder: Encoder, seed: int) -> Intents:
         examples = _Examples.of(data, own, encoder)
         real = _real(examples.names)
         rehearsal = _rehearse(examples, seed)
@@ -345,9 +343,7 @@ class _Head:
 
     @classmethod
     def fit(cls, vectors: Vectors, labels: npt.NDArray[np.int64], classes: int) -> _Head:
-        weights, bias = softmax_regression(
-            vectors.astype(np.float64), labels, classes, strength=_REGRESSION_STRENGTH
-        )
+        weights, bias = softmax_regression(vectors.astype(np.float64), labels, classes, strength=_REGRESSION_STRENGTH)
         return cls(weights.astype(np.float32), bias.astype(np.float32), vectors, labels)
 
     def logits(self, vectors: Vectors) -> tuple[Floats, Floats]:
@@ -481,9 +477,7 @@ def _rehearse(examples: _Examples, seed: int) -> _Rehearsal:
         votes = _votes_on(examples, held, ~held)
         parts.append(_Rehearsal(votes, examples.labels[held], np.zeros(held.sum(), np.bool_)))
     return _Rehearsal(
-        _Votes(
-            np.concatenate([p.votes.logits for p in parts]), np.concatenate([p.votes.nearest for p in parts])
-        ),
+        _Votes(np.concatenate([p.votes.logits for p in parts]), np.concatenate([p.votes.nearest for p in parts])),
         np.concatenate([p.labels for p in parts]),
         np.concatenate([p.in_scope for p in parts]),
     )
@@ -557,9 +551,7 @@ def _log_odds(chances: Floats) -> Floats:
     return np.asarray(np.log(inside / (1 - inside)))
 
 
-def _fit_threshold(
-    rehearsal: _Rehearsal, scope: _Scope, real: npt.NDArray[np.bool_], temperature: float
-) -> float:
+def _fit_threshold(rehearsal: _Rehearsal, scope: _Scope, real: npt.NDArray[np.bool_], temperature: float) -> float:
     """The threshold that nearly all left-out in-scope examples pass, within a sensible range."""
     chances = scope.probability(rehearsal.votes, real, temperature)[rehearsal.in_scope]
     return float(np.clip(np.quantile(chances, 1 - _KEEP_IN_SCOPE), *_THRESHOLD_RANGE))

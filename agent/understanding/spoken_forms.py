@@ -32,14 +32,15 @@ def written(text: str) -> str:
 _FILLER = r"(?:u+h+|u+h*m+|e+r+m+|e+r+|a+h+m+|h+m+|m{2,}|uhm+)"
 _FILLERS = re.compile(rf"(?:^|(?<=[\s,.;:!?–—-])),?\s*\b{_FILLER}\b(?!-)(?:\s*(?:,|\.{{2,3}}|…))?(?=[\s.!?]|$)", re.I)
 _AGREEING = re.compile(r"\b(?:uh|mm|mhm|um)[ -]?(?:huh|hm+|hmm)\b", re.I)
-_FRAGMENT = re.compile(r"\b(\w{1,12})(?:-|–|—|\.\.\.|…)[,\s]+(?=(\w+))")
+_FRAGMENT = re.compile(r"\b(\w{1,12})(?:-|–|—|\.\.\.|…)[,\s]+(?=(\w+)(?:\s+(\w+))?)")
 _GAP = r"(?:\s*,|\s*\.\.\.|\s*…|\s*[–—-])?\s+"
 _TWICE_WORD = re.compile(rf"\b([A-Za-z']+)(?:{_GAP}\1\b)+", re.I)
 _TWICE_PHRASE = re.compile(rf"\b((?:[A-Za-z']+\s+){{1,4}}[A-Za-z']+)(?:{_GAP}\1\b)+", re.I)
 _STUTTERED = frozenset(
     "i i'm i've i'd the a an to my your our his her their its this it is was are am can could would will do does "
     "and or but of in on at for from with we you he she they what where when how why if so if because me order "
-    "want need have please number hello hi hey".split()
+    "want need have please number hello hi hey where's what's "
+    "how's i'll can't don't that's".split()
 )
 """Words that nobody repeats on purpose."""
 
@@ -55,9 +56,9 @@ def _without_fragments(text: str) -> str:
     """ "I wan- I want", "re- return": a word broken off and said again."""
 
     def cut(match: re.Match[str]) -> str:
-        fragment, following = match[1].lower(), match[2].lower()
-        broken = following.startswith(fragment) and following != fragment and not fragment.isdigit()
-        return "" if broken else match[0]
+        fragment, following = match[1].lower(), [word.lower() for word in match.groups()[1:] if word]
+        broken = any(word.startswith(fragment) and word != fragment for word in following)
+        return "" if broken and not fragment.isdigit() else match[0]
 
     return _FRAGMENT.sub(cut, text)
 
@@ -93,12 +94,17 @@ _NATO = {
     ).split()
 } | {"alfa": "a", "juliett": "j", "whisky": "w", "x-ray": "x", "xray": "x"}
 _AS_IN = re.compile(
-    r"\b([A-Za-z])(?:,|\s+is)?\s+(?:as\s+in|like\s+in|for)\s+(?=([A-Za-z]))[A-Za-z]+\b,?(?:\s+(?=[A-Za-z]\s+(?:as|like|for)\s))?",
+    r"\b([A-Za-z])(?:,|\s+is)?\s+(?:as\s+in|like\s+in|for)\s+(?=([A-Za-z]))[A-Za-z]+\b,?"
+    r"(?:\s+(?=[A-Za-z]\s+(?:as|like|for)\s))?",
 )
 _NATO_RUN = re.compile(rf"\b(?:{'|'.join(_NATO)})(?:[\s,]+(?:{'|'.join(_NATO)}))+\b", re.I)
-_DOUBLE_LETTER = re.compile(r"\b(double|triple)[ -]([A-Za-z])\b(?!['’])", re.I)
-_DOUBLE_U = re.compile(r"(?<=\b[A-Za-z])([\s,-]+)double[ -](?:u|you)\b|\bdouble[ -](?:u|you)(?=[\s,-]+[A-Za-z]\b)", re.I)
-_LETTERS = re.compile(r"(?<![\w'’.@-])[A-Za-z](?:(?:[ \t]*,[ \t]*|[ \t]*-[ \t]*|\.[ \t]*|[ \t]+)[A-Za-z](?![\w'’@]))+(?![\w'’@-])")
+_DOUBLE_LETTER = re.compile(r"\b(double|triple)[ -]([A-TV-Za-tv-z])\b(?!['’])", re.I)
+_DOUBLE_U = re.compile(
+    r"(?<=\b[A-Za-z])([\s,-]+)double[ -](?:u|you)\b|\bdouble[ -](?:u|you)(?=[\s,-]+[A-Za-z]\b)", re.I
+)
+_LETTERS = re.compile(
+    r"(?<![\w'’.@-])[A-Za-z](?:(?:[ \t]*,[ \t]*|[ \t]*-[ \t]*|\.[ \t]*|[ \t]+)[A-Za-z](?![\w'’@]))+(?![\w'’@-])"
+)
 _LETTERS_DIGITS = re.compile(r"(?<![\w'’.@-])([A-Z]{2,6}|[B-HJ-Z])[ -](\d{2,})\b(?!:)")
 _CLOCK_HALF = re.compile(r"\b([ap])\.?[ ]?m\b\.?", re.I)
 
@@ -164,9 +170,7 @@ _MONTHS = "january february march april may june july august september october n
 _MONTH = rf"(?:{'|'.join(_MONTHS)})"
 
 _TOKEN = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)?|\d+(?:,\d{3})+(?!\d)|\d+|\s+|.", re.S)
-_ORDINAL_WORDS = re.compile(
-    rf"\b(?:(twenty|thirty)[ -])?({'|'.join(_ORDINALS)})\b(?=(\s+of\s+{_MONTH}\b)?)", re.I
-)
+_ORDINAL_WORDS = re.compile(rf"\b(?:(twenty|thirty)[ -])?({'|'.join(_ORDINALS)})\b(?=(\s+of\s+{_MONTH}\b)?)", re.I)
 _GROUPS = re.compile(r"(?<![\w$€£.,:/@-])\d+(?:(?:\s*,\s*|\s*-\s*|\s+|\.\s?)\d+)+(?![\w%@]|[:/.,-]\d|\s*(?:am|pm)\b)")
 _THOUSANDS = re.compile(r"(?<![\w$€£.,])\d{1,3}(?:,\d{3})+(?![\d,]|\.\d)(?!\s*(?:dollars|bucks|euros|pounds|cents)\b)")
 
@@ -207,13 +211,13 @@ def _numbers(text: str) -> str:
     out: list[str] = []
     at = 0
     while at < len(tokens):
-        end = _run_end(tokens, at)
-        if end > at:
-            out.append(_run(tokens[at:end], "".join(out), tokens[end:]))
-            at = end
+        end, spoken = _run_end(tokens, at)
+        if spoken:
+            out.append(_run(tokens[at:end], "".join(out[-8:]), tokens[end : end + 4]))
         else:
-            out.append(tokens[at])
-            at += 1
+            end = max(end, at + 1)
+            out.extend(tokens[at:end])
+        at = end
     return "".join(out)
 
 
@@ -222,8 +226,8 @@ def _is_number_word(token: str) -> bool:
     return word in _SMALL or word in _SCALES or word in _TIMES or word in _NOUGHTS or word == "hundred"
 
 
-def _run_end(tokens: Sequence[str], at: int) -> int:
-    """Where a run of number words and figures that begins at `at` ends; `at` itself where none begins."""
+def _run_end(tokens: Sequence[str], at: int) -> tuple[int, bool]:
+    """Where a run of number words and figures that begins at `at` ends, and whether it is a spoken number."""
     end, place, words = at, at, 0
     while place < len(tokens):
         token = tokens[place]
@@ -234,7 +238,7 @@ def _run_end(tokens: Sequence[str], at: int) -> int:
         place += 1
         if _is_number_word(token) or token.isdigit():
             end = place
-    return end if words and not _lone_nought(tokens[at:end]) else at
+    return end, words > 0 and not _lone_nought(tokens[at:end])
 
 
 def _lone_nought(run: Sequence[str]) -> bool:
@@ -374,7 +378,8 @@ def _below_thousand(words: Sequence[str]) -> tuple[int, int]:
         return 0, 0
     if used < len(words) and words[used] == "hundred" and 0 < value < 100:
         rest, taken = _below_hundred(words[used + 1 :])
-        if words[used + 1 : used + 2] == ["zero"]:
+        dictated = [word in _DIGIT_WORDS for word in words[used + 1 : used + 3]] == [True, True]
+        if dictated or words[used + 1 : used + 2] == ["zero"]:
             taken = 0
         return value * 100 + (rest if taken else 0), used + 1 + taken
     return value, used
@@ -422,17 +427,21 @@ _SHORT_MONTHS = frozenset(m[:3] for m in _MONTHS) | {"sept"}
 _HOURS = {word: value for word, value in {**_DIGIT_WORDS, **_TEENS}.items() if 1 <= value <= 12}
 _HOUR = rf"(?:{'|'.join(_HOURS)}|1[0-2]|[1-9])"
 _FIFTHS = {"five": 5, "ten": 10, "quarter": 15, "a quarter": 15, "twenty": 20, "twenty five": 25, "twenty-five": 25}
-_MINUTE = rf"(?:oh[ -](?:{'|'.join(list(_DIGIT_WORDS)[1:])})|{'|'.join(_TEENS)}|(?:twenty|thirty|forty|fifty)(?:[ -](?:{'|'.join(list(_DIGIT_WORDS)[1:])}))?)"
-_PAST = re.compile(rf"\b(half|{'|'.join(reversed(_FIFTHS))}|5|10|20|25)(?:\s+minutes)?\s+(past|after)\s+({_HOUR})\b(?!:)", re.I)
+_ONE_TO_NINE = "|".join(list(_DIGIT_WORDS)[1:])
+_MINUTE = rf"(?:oh[ -](?:{_ONE_TO_NINE})|{'|'.join(_TEENS)}|(?:twenty|thirty|forty|fifty)(?:[ -](?:{_ONE_TO_NINE}))?)"
+_PAST = re.compile(
+    rf"\b(half|{'|'.join(reversed(_FIFTHS))}|5|10|20|25)(?:\s+minutes)?\s+(past|after)\s+({_HOUR})\b(?!:)", re.I
+)
 _QUARTER_TO = re.compile(rf"\b((?:a\s+)?quarter)\s+(?:to|till?|of|before)\s+({_HOUR})\b(?!:)", re.I)
 _MINUTES_TO = re.compile(
-    rf"(?:(?<=\bat\s)|(?<=\bby\s)|(?<=\baround\s)|(?<=\babout\s))({'|'.join(reversed(_FIFTHS))})(?:\s+minutes)?\s+(?:to|till?)\s+({_HOUR})\b",
+    r"(?:(?<=\bat\s)|(?<=\bby\s)|(?<=\baround\s)|(?<=\babout\s))"
+    rf"({'|'.join(reversed(_FIFTHS))})(?:\s+minutes)?\s+(?:to|till?)\s+({_HOUR})\b",
     re.I,
 )
 _AT_TIME = re.compile(
     rf"\b(at|by|around|about|before|after|until|till|from|to|say)\s+({_HOUR})[ -]({_MINUTE})\b"
-    r"(?![ -]?(?:hundred|thousand|dollars?|bucks|percent|people|items|days|weeks|months|hours|minutes|euros|cents|zero|one|two|three|"
-    r"four|five|six|seven|eight|nine|oh)\b)",
+    r"(?![ -]?(?:hundred|thousand|dollars?|bucks|percent|people|items|days|weeks|months|hours|minutes|euros|cents|"
+    rf"zero|oh|{_ONE_TO_NINE})\b)",
     re.I,
 )
 _TIME_HALF = re.compile(rf"\b({_HOUR})(?:[ -]({_MINUTE}))?\s+(a|p)\.?\s?m\b\.?(?=\W|$)", re.I)
@@ -440,11 +449,15 @@ _OCLOCK = re.compile(rf"\b({_HOUR})\s+o[’' ]?\s?clock\b", re.I)
 _POINT = re.compile(r"\b(\d+)\s+point\s+((?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|\d+)\b\s*)+)", re.I)
 _AMOUNT = r"(\d+(?:[.,]\d+)*)"
 _DOLLARS_CENTS = re.compile(
-    rf"{_AMOUNT}\s*(dollars?|bucks|euros?)(?:\s+and)?\s+(\d{{1,2}})(?:\s+cents?\b|(?=\s*[.,!?]?\s*$))", re.I
+    rf"(?<![$€£\d.,]){_AMOUNT}\s*(dollars?|bucks|euros?)(?:\s+and)?\s+(\d{{1,2}})(?:\s+cents?\b|(?=\s*[.,!?]?\s*$))",
+    re.I,
 )
 _CURRENCY = re.compile(rf"(?<![$€£\d.,]){_AMOUNT}\s*(dollars?|bucks|euros?)\b", re.I)
 _PERCENT = re.compile(r"(?<=\d)\s*per\s?cent\b", re.I)
-_HUNDRED = re.compile(r"\b(?:a|one)\s+(hundred|thousand)\b(?=\s+(?:and\s+\w+|dollars?|bucks|euros?|percent|per\s?cent|\w+teen|\w+ty)\b)", re.I)
+_HUNDRED = re.compile(
+    r"\b(?:a|one)\s+(hundred|thousand)\b(?=\s+(?:and\s+\w+|dollars?|bucks|euros?|percent|per\s?cent|\w+teen|\w+ty)\b)",
+    re.I,
+)
 
 
 def _hour(word: str) -> int:
@@ -515,6 +528,7 @@ _PROVIDERS = {
     r"g[ -]mail": "gmail", r"hot[ -]mail": "hotmail", r"out[ -]look": "outlook", r"i[ -]cloud": "icloud",
     r"proton[ -]mail": "protonmail", r"ya[ -]hoo": "yahoo",
 }  # fmt: skip
+_MAYBE_EMAIL = re.compile(r"@|\bat\b", re.I)
 _ONE_WORD = re.compile(r"\b(\w+)\s+(\w+),?\s+(?:all\s+)?(?:as\s+)?one\s+word,?(?=\s+(?:at|@))", re.I)
 _SPLIT_PROVIDER = re.compile(rf"\b(at|@)\s+({'|'.join(_PROVIDERS)})\b", re.I)
 _JOINT = r"(?:\s*\.\s*|\s+(?:dot|period|point|underscore|under\s+score|dash|hyphen|minus|plus)\s+|\s*[_+-]\s*)"
@@ -527,7 +541,8 @@ _EMAIL = re.compile(
     re.I,
 )
 _EMAIL_CUE = re.compile(
-    r"(?:^|\b(?:is|it's|it’s|that's|that’s|e-?mail|mail|address|to|under|use|with|as|be|me at|on|or|and|yes|yeah|sure|so)|[:,.!?])\s*$",
+    r"(?:^|\b(?:is|it's|it’s|that's|that’s|e-?mail|mail|address|to|under|use|with|as|be|me at|on|or|and|yes|yeah|"
+    r"sure|so)|[:,.!?])\s*$",
     re.I,
 )
 _NOT_A_LOCAL_PART = frozenset(
@@ -535,7 +550,16 @@ _NOT_A_LOCAL_PART = frozenset(
     "online item items stuff page site works working work am are be up down here there back us you him her them "
     "i we arrived delivered available stay staying meet".split()
 )
-_JOINTS = {"dot": ".", "period": ".", "point": ".", "underscore": "_", "dash": "-", "hyphen": "-", "minus": "-", "plus": "+"}
+_JOINTS = {
+    "dot": ".",
+    "period": ".",
+    "point": ".",
+    "underscore": "_",
+    "dash": "-",
+    "hyphen": "-",
+    "minus": "-",
+    "plus": "+",
+}
 
 
 def _emails(text: str) -> str:
@@ -543,6 +567,8 @@ def _emails(text: str) -> str:
 
     "I saw it at amazon dot com" stays: a plain word before "at" needs a cue such as "my e-mail is".
     """
+    if not _MAYBE_EMAIL.search(text):
+        return text
     text = _ONE_WORD.sub(r"\1\2", text)
     text = _SPLIT_PROVIDER.sub(lambda m: f"{m[1]} {re.sub(r'[ -]', '', m[2].lower())}", text)
 
@@ -571,9 +597,8 @@ def _tidy(text: str) -> str:
     text = re.sub(r"\s+([,.!?;:])(?=\s|$)", r"\1", re.sub(r"[^\S\n]+", " ", text))
     text = re.sub(r",(?:\s*,)+", ",", text)
     text = re.sub(r"^[\s,;.]+(?=\w)", "", text).strip()
-    alone = re.fullmatch(r"([A-Z0-9]*\d[A-Z0-9]*)\.", text)
-    text = alone[1] if alone else text
-    return text
+    alone = re.fullmatch(r"([A-Z0-9]+)\.", text)
+    return alone[1] if alone and any(ch.isdigit() for ch in text) else text
 
 
 _STEPS: tuple[Callable[[str], str], ...] = (

@@ -29,6 +29,9 @@ from agent.understanding.spoken_forms import written
 
 MAX_CHARS = 4000
 """Longer input is cut before anything reads it."""
+PAGES = "_knowledge"
+"""The class of questions that the knowledge pages answer."""
+_TOKEN_NAMES = {"email": "e-mail", "phone": "phone number", "address": "address", "name": "name", "card": "card"}
 _TOKEN = re.compile(r"\[([A-Z]+)_\d+\]")
 _LEAD_IN = re.compile(
     r"^(?:(?:it'?s|it is|that'?s|my (?:new )?(?:address|name)(?: is|'s)?|the (?:new )?address is|i am|i'?m|this is|"
@@ -108,8 +111,10 @@ class Understander:
         return await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
 
     def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
-        vector = self._encoder.encode([text])[0]
-        ranking = self._intents.rank(text, vector)
+        entities = self._entities(text, today, conversation.language)
+        meaning = masked(text, entities, self._business)
+        vector = self._encoder.encode([meaning])[0]
+        ranking = self._intents.rank(meaning, vector)
         choice = self._intents.choose(ranking)
         said_before = [turn.user_text for turn in conversation.turns if turn.user_text]
         reply = dialogue_act(text)
@@ -123,7 +128,7 @@ class Understander:
             near=tuple(self._intents.close(ranking)),
             act=reply.kind if reply else None,
             chosen=self._choose(text, options, dict(ranking.probabilities)) if options else None,
-            entities=tuple(self._entities(text, today, conversation.language)),
+            entities=tuple(entities),
             language=detect(text, self._business.languages, conversation.language),
             frustration=frustration(text, said_before[-5:]).score,
             suspicious=tuple(suspicious(text)),
@@ -154,6 +159,30 @@ class Understander:
             return max(options, key=lambda o: shared[o])
         likeliest = max(options, key=lambda o: probabilities.get(o, 0.0))
         return likeliest if probabilities.get(likeliest, 0.0) >= _CHOSEN_FROM else None
+
+
+def masked(text: str, entities: Sequence[EntityFound], business: Business) -> str:
+    """A text as the classifier sees it: a number of the business's own, or a token, by what it is called."""
+    for entity in sorted(entities, key=lambda e: -e.start):
+        slot = business.slots.get(entity.type)
+        name = slot.title if slot else _TOKEN_NAMES.get(entity.type) if entity.value.startswith("[") else None
+        if name:
+            text = f"{text[: entity.start]}{name}{text[entity.end :]}"
+    return text
+
+
+def training_examples(business: Business, page_questions: Sequence[str]) -> dict[str, list[str]]:
+    """What the classifier learns from: the business's examples, masked, and the questions that its pages answer."""
+    patterns = {name: slot.pattern for name, slot in business.slots.items() if slot.type == "pattern"}
+
+    def mask(example: str) -> str:
+        entities = find_entities(example, patterns=patterns, today=date.min, region=business.region, language="en")
+        return masked(example, [e for e in entities if e.type in patterns], business)
+
+    examples = {name: [mask(e) for e in intent.examples] for name, intent in business.intents.items()}
+    if page_questions:
+        examples[PAGES] = list(page_questions)
+    return examples
 
 
 def is_question(text: str) -> bool:

@@ -17,6 +17,8 @@ from pipecat.frames.frames import (
     StartFrame,
     TranscriptionFrame,
     UserAudioRawFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
@@ -71,8 +73,9 @@ class EmbeddedSTT(STTService):
         VAD    __/~~~~~~~~~\\____/~~~~~~\\________
         frames             . [1 final=no]  [2 final=yes]     (the speaker resumed before 1 was decoded)
 
-    Every stretch is answered, also with NOTHING_HEARD, so a turn never waits for words that do not come. A
-    failure becomes an ErrorFrame, and is answered the same way.
+    While a turn is open every stretch is answered, if need be with NOTHING_HEARD, so that no turn waits for
+    words that do not come; without a turn it would start one. A failure becomes an ErrorFrame, and is
+    answered the same way.
     """
 
     Settings = EmbeddedSTTSettings
@@ -81,7 +84,7 @@ class EmbeddedSTT(STTService):
     def __init__(
         self,
         *,
-        ear: Whisper,
+        whisper: Whisper,
         interims: bool = False,
         interim_period_secs: float = 0.6,
         pre_roll_secs: float = 0.4,
@@ -100,7 +103,7 @@ class EmbeddedSTT(STTService):
             settings=EmbeddedSTTSettings(model="whisper", language=Language.EN, numbers=False, hint=""),
             **kwargs,
         )
-        self._ear = ear
+        self._whisper = whisper
         self._interims = interims
         self._interim_period_secs = interim_period_secs
         self._pre_roll_secs = pre_roll_secs
@@ -109,6 +112,7 @@ class EmbeddedSTT(STTService):
         self._audio = bytearray()
         self._utterances: asyncio.Queue[_Utterance | None] = asyncio.Queue()
         self._pending = 0
+        self._turn_open = False
         self._decoding: asyncio.Task[None] | None = None
         self._captions: asyncio.Task[None] | None = None
 
@@ -141,6 +145,14 @@ class EmbeddedSTT(STTService):
     async def cleanup(self) -> None:
         await super().cleanup()
         await self._stop_tasks()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        match frame:
+            case UserStartedSpeakingFrame():
+                self._turn_open = True
+            case UserStoppedSpeakingFrame():
+                self._turn_open = False
+        await super().process_frame(frame, direction)
 
     async def process_audio_frame(self, frame: InputAudioRawFrame, direction: FrameDirection) -> None:
         """Keep the audio: all of it while somebody speaks, else the last moment."""
@@ -185,7 +197,8 @@ class EmbeddedSTT(STTService):
             finalized = not (utterance.goes_on or self._pending or self._user_speaking)
             self._record_stt_audio_usage(utterance.pcm)
             await self.emit_stt_usage_metrics()
-            await self.push_frame(self._transcription(heard, utterance.user_id, finalized=finalized))
+            if heard.text or self._turn_open:
+                await self.push_frame(self._transcription(heard, utterance.user_id, finalized=finalized))
 
     async def _heard_or_error(self, pcm: bytes) -> Heard:
         try:
@@ -196,7 +209,7 @@ class EmbeddedSTT(STTService):
 
     async def _hear(self, pcm: bytes) -> Heard:
         numbers, hint = bool(self._settings.numbers), str(self._settings.hint or "")
-        decoded = self._ear.submit(pcm, self.sample_rate, numbers=numbers, hint=hint)
+        decoded = self._whisper.submit(pcm, self.sample_rate, numbers=numbers, hint=hint)
         return await asyncio.wrap_future(decoded)
 
     def _transcription(self, heard: Heard, user_id: str, *, finalized: bool) -> TranscriptionFrame:
@@ -213,7 +226,7 @@ class EmbeddedSTT(STTService):
         """Interim transcriptions while somebody speaks; none when the pool is needed for finals."""
         while True:
             await asyncio.sleep(self._interim_period_secs)
-            if self._ear.busy or self._pending or not self._audio:
+            if self._whisper.busy or self._pending or not self._audio:
                 continue
             try:
                 heard = await self._hear(bytes(self._audio))

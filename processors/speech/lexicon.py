@@ -40,6 +40,9 @@ _ENDINGS = {
     "er": ("ER0",), "ing": ("IH0", "NG"), "ly": ("L", "IY0"), "ness": ("N", "AH0", "S"),
     "ment": ("M", "AH0", "N", "T"),
 }  # fmt: skip
+_WEAK_PREFIXES = frozenset(
+    tuple(prefix.split()) for prefix in ("R IH", "D IH", "B IH", "P R IH", "IH G", "IH K", "IH M", "P ER", "K AH N")
+)
 _UNVOICED = frozenset("P T K F TH".split())
 _HISSING = frozenset("S Z SH ZH CH JH".split())
 
@@ -115,10 +118,13 @@ def _vowel_count(word: Phones) -> int:
 
 
 def _with_stress_of(listed: Phones, model: Phones) -> Phones:
-    """flite marks secondary stress like the main one: the main one is the last, unless that ends the word."""
-    marks = [phone[-1] for phone in model if phone[:-1] in VOWELS]
+    """flite marks secondary stress like the main one: the main one is the first in short words and before "-ate"."""
+    marks = ["1" if phone[-1] == "1" else "0" for phone in model if phone.rstrip("012") in VOWELS]
     strong = [index for index, mark in enumerate(marks) if mark == "1"]
-    main = strong[0 if strong[-1] == len(marks) - 1 else -1] if strong else -1
+    vowels = [phone for phone in listed if phone in VOWELS]
+    ends_late = bool(strong) and strong[-1] < len(marks) - 1
+    late = ends_late and (_before_suffix(listed) == strong[-1] or (len(marks) > 3 and vowels[strong[-1]] != "EY"))
+    main = strong[-1 if late else 0] if strong else -1
     marks = ["2" if mark == "1" and index != main else mark for index, mark in enumerate(marks)]
     each = iter(marks)
     return tuple(phone + next(each) if phone in VOWELS else phone for phone in listed)
@@ -191,11 +197,23 @@ def _main_stress(vowels: list[str], word: Phones) -> int:
     """Which of the vowels bears the main stress."""
     if len(vowels) == 1:
         return 0
-    ending = word[-3:]
-    if ending in (("SH", "AH", "N"), ("ZH", "AH", "N")) or (word[-2:] == ("IH", "K") and len(vowels) > 1):
-        return len(vowels) - 2
-    if word[-3:] in (("AH", "T", "IY"), ("AH", "JH", "IY"), ("AH", "F", "IY")) and len(vowels) > 2:
-        return len(vowels) - 3
-    weak_prefix = vowels[0] == "AH" or (vowels[0] == "IH" and word[0] in ("R", "D", "B", "P"))
-    second_is_full = vowels[1] not in ("AH", "IH", "ER") and not (vowels[1] == "IY" and word[-1] == "IY")
-    return 1 if weak_prefix and second_is_full else 0
+    before_suffix = _before_suffix(word)
+    if before_suffix is not None:
+        return before_suffix
+    second, second_is_last, open_end = vowels[1], len(vowels) == 2, word[-1] in VOWELS
+    if second in ("AH", "IH") or (second == "ER" and (vowels[0] == "AH" or not second_is_last)):
+        return 1 if second == "IH" and word[:2] in _WEAK_PREFIXES and not second_is_last else 0
+    if second_is_last and open_end and (second in ("IY", "ER") or (second == "OW" and vowels[0] != "AH")):
+        return 0
+    return 1 if vowels[0] in ("AH", "ER") or word[:2] in _WEAK_PREFIXES or word[:3] in _WEAK_PREFIXES else 0
+
+
+def _before_suffix(word: Phones) -> int | None:
+    """The vowel that "-tion", "-sion", "-ic" or "-ity" draws the stress to."""
+    stem = word[:-1] if word[-1] in ("Z", "S") else word
+    count = _vowel_count(word)
+    if stem[-3:] in (("SH", "AH", "N"), ("ZH", "AH", "N")) or (stem[-2:] == ("IH", "K") and count > 1):
+        return count - 2
+    if stem[-3:] in (("AH", "T", "IY"), ("IH", "T", "IY"), ("AH", "JH", "IY")) and count > 2:
+        return count - 3
+    return None

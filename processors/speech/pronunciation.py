@@ -26,6 +26,9 @@ SpokenWord = tuple[str, tuple[str, ...]]
 
 PAUSES = frozenset(",.?!")
 
+_LONGEST_WORD = 200
+"""Of a longer "word" only this many characters are said: no voice should read on for minutes."""
+
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH_SHORT = {name[:3]: name for name in _MONTHS} | {"sept": "september"}
 _DAY_SHORT = {
@@ -119,7 +122,7 @@ def spoken(text: str) -> list[SpokenWord]:
     A written word of which nothing is said (an emoji, a bullet) has no spoken words.
     """
     written = text.split()
-    stripped = [_strip(word) for word in written]
+    stripped = [_strip(word[:_LONGEST_WORD]) for word in written]
     cores = tuple(core for core, _ in stripped)
     result: list[SpokenWord] = []
     for index, (core, pause) in enumerate(stripped):
@@ -167,14 +170,15 @@ def _same_clause(stripped: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 
 def _strip(word: str) -> tuple[str, str]:
     """The core of a written word and the pause after it."""
+    word = "".join(unicodedata.normalize("NFKC", c) if c.isdigit() and not c.isdecimal() else c for c in word)
     core = word.lstrip(_OPENING) if len(word.strip(_OPENING)) else word
-    if word.startswith("#") and core[:1].isdigit():
+    if word.startswith("#") and core[:1].isdecimal():
         core = f"#{core}"
     end = len(core)
     while end and core[end - 1] in _CLOSING + ".,;:?!…":
         end -= 1
     tail, core = core[end:], core[:end]
-    if core[-1:].isdigit() and tail.startswith('"'):
+    if core[-1:].isdecimal() and tail.startswith('"'):
         core, tail = f'{core}"', tail[1:]
     if not core:
         return ("", ".") if set(word) <= set(".…") else (word if word in _SYMBOLS else "", "")
@@ -236,7 +240,7 @@ def _address(text: str) -> list[str]:
              "~": "tilde"}  # fmt: skip
     words: list[str] = []
     for run in re.findall(r"[^\W\d_]+|\d+|[\W_]", text):
-        if run.isdigit():
+        if run.isdecimal():
             words += _digits(run)
         elif run in names:
             words += names[run].split()
@@ -331,7 +335,7 @@ def _unit_alone(match: re.Match[str], place: _Place) -> list[str] | None:
 
 def _range(match: re.Match[str], place: _Place) -> list[str] | None:
     left, right, dash = match["left"], match["right"], match["dash"]
-    if dash == "-" and left.isdigit() and right.isdigit() and max(len(left), len(right)) > 2:
+    if dash == "-" and left.isdecimal() and right.isdecimal() and max(len(left), len(right)) > 2:
         return None
     if dash == "-" and place.names_an_identifier():
         return None
@@ -370,7 +374,7 @@ def _version(match: re.Match[str], _: _Place) -> list[str]:
 def _number(match: re.Match[str], place: _Place) -> list[str]:
     sign = {"-": ["minus"], "−": ["minus"], "+": ["plus"]}.get(match["sign"] or "", [])
     text = match["number"]
-    if "," in text or "." in text or not text.isdigit():
+    if "," in text or "." in text or not text.isdecimal():
         return [*sign, *_decimal(text)]
     value = int(text)
     if _month(place.previous) and 1 <= value <= 31 and len(text) <= 2:
@@ -394,10 +398,10 @@ def _abbreviation(match: re.Match[str], place: _Place) -> list[str] | None:
     if key == "st":
         return ["street" if follows_name or re.fullmatch(r"\d+\w*", place.previous) else "saint"]
     if key == "no":
-        return ["number"] if place.after[:1].isdigit() else None
+        return ["number"] if place.after[:1].isdecimal() else None
     if key in _NEEDS_DOT and not match[0][:1].isupper():
         return None
-    if key in ("sun", "sat", "wed", "mar", "max") and not place.after[:1].isdigit():
+    if key in ("sun", "sat", "wed", "mar", "max") and not place.after[:1].isdecimal():
         return None
     if key in _MONTH_SHORT or key in _DAY_SHORT:
         return [_MONTH_SHORT.get(key) or _DAY_SHORT[key]] if match[0][:1].isupper() else None
@@ -446,7 +450,7 @@ def _code(match: re.Match[str], place: _Place) -> list[str] | None:
     for part in re.split(r"[-_/.:]+", match[0]):
         words += [","] if words and not words[-1].islower() else []
         for run in re.findall(r"\d+|[^\W\d_]+", part):
-            if run.isdigit():
+            if run.isdecimal():
                 words += _cardinal(int(run)) if len(run) < 3 and run[0] != "0" else _digits(run)
             else:
                 words += _letters(run) if run.isupper() or not _is_word(run) else _plain(run)
@@ -466,7 +470,7 @@ def _slashed_numbers(match: re.Match[str], _: _Place) -> list[str]:
 
 
 def _symbol(match: re.Match[str], place: _Place) -> list[str] | None:
-    if match[0] in "-*•#" and not (place.before or place.after[:1].isdigit()):
+    if match[0] in "-*•#" and not (place.before or place.after[:1].isdecimal()):
         return []
     return _SYMBOLS[match[0]].split() if match[0] in _SYMBOLS else None
 
@@ -523,7 +527,7 @@ def _plain(core: str) -> list[str]:
     for part in re.findall(r"[^\W_]+(?:['’][^\W_]+)*['’]?|[&+@%=]", core):
         if part in _SYMBOLS:
             words += _SYMBOLS[part].split()
-        elif part.isdigit():
+        elif part.isdecimal():
             words += _cardinal(int(part)) if len(part) < 4 else _digits(part)
         elif part.isupper() and part.isascii() and part.isalpha() and part != "I":
             words += _initials(part) or [part.lower()]
@@ -535,9 +539,11 @@ def _plain(core: str) -> list[str]:
 def _letters_of_word(part: str) -> list[str]:
     words: list[str] = []
     for word in _latin(part):
-        for piece in re.findall(r"[A-Z]?[a-z']+|[A-Z]+(?![a-z])", word) or [word]:
+        for piece in re.findall(r"[A-Z]?[a-z']+|[A-Z]+(?![a-z])|[0-9]+", word):
             plain = piece.lower().strip("'")
-            if len(plain) == 1 and plain not in ("a", "i"):
+            if plain.isdecimal():
+                words += _digits(plain)
+            elif len(plain) == 1 and plain not in ("a", "i"):
                 words.append(plain.upper())
             elif piece.isupper() and 1 < len(piece) < 5 and piece != word and not is_known(plain):
                 words += _letters(piece)
@@ -556,8 +562,8 @@ def _latin(word: str) -> Iterator[str]:
     for character in plain:
         if character.isascii():
             yield character
-        elif " LETTER " in (name := unicodedata.name(character, "")):
-            yield name.rsplit(" ", 1)[1].lower()
+        elif re.search(" LETTER | DIGIT ", name := unicodedata.name(character, "")):
+            yield re.sub("[^a-z]", "", name.rsplit(" ", 1)[1].lower())
 
 
 def _is_word(run: str) -> bool:
@@ -625,4 +631,5 @@ def _grouped(digits: str) -> list[str]:
 
 
 def _letters(text: str) -> list[str]:
-    return [character.upper() for character in text if character.isalpha()]
+    said = [name for character in text for name in _latin(character)]
+    return [name if len(name) > 1 else name.upper() for name in said if name.isalpha()]

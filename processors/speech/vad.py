@@ -6,6 +6,7 @@ a call's analyser is only its state: made in a fraction of a millisecond. Call `
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,17 +16,21 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
+from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.audio.turn.smart_turn.base_smart_turn import BaseSmartTurn, SmartTurnParams
 from pipecat.audio.turn.smart_turn.local_smart_turn_v3 import LocalSmartTurnAnalyzerV3
 from pipecat.audio.vad.silero import SileroOnnxModel, SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADAnalyzer, VADParams, VADState
+from pipecat.frames.frames import Frame, VADUserStartedSpeakingFrame, VADUserStoppedSpeakingFrame
+from pipecat.turns.types import ProcessFrameResult
+from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
 _SMART_TURN_RATE_HZ = 16_000
 
 _loading = threading.Lock()
 
 
-class _SharedSilero(SileroOnnxModel):
+class _SileroStream(SileroOnnxModel):
     """Silero's recurrent state for one stream, over the process's session."""
 
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
@@ -34,20 +39,31 @@ class _SharedSilero(SileroOnnxModel):
         self.reset_states()
 
 
-class SharedSileroVAD(SileroVADAnalyzer):
+class SharedSilero(SileroVADAnalyzer):
     """Silero as Pipecat has it, on the shared session, run in place.
 
-    One window of 32 ms takes 0.15 ms: less than the hop to a thread and back would cost the loop.
+    One window of 32 ms takes 0.15 ms: less than the hop to a thread and back would cost the loop. A turn
+    analyser given as `turn` is fed from here, so that the caller's audio need not travel on to it.
     """
 
-    def __init__(self, *, sample_rate: int | None = None, params: VADParams | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        sample_rate: int | None = None,
+        params: VADParams | None = None,
+        turn: BaseTurnAnalyzer | None = None,
+    ) -> None:
         VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
-        self._model = _SharedSilero(_silero_session())
+        self._model = _SileroStream(_silero_session())
         self._windows_since_reset = 0
         self._low_confidence_windows = 0
+        self._turn = turn
 
     async def analyze_audio(self, buffer: bytes) -> VADState:
-        return self._run_analyzer(buffer)
+        state = self._run_analyzer(buffer)
+        if self._turn is not None:
+            self._turn.append_audio(buffer, state in (VADState.SPEAKING, VADState.STOPPING))
+        return state
 
 
 class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
@@ -63,9 +79,44 @@ class SharedSmartTurn(LocalSmartTurnAnalyzerV3):
         return _smart_turn_pool()
 
 
-def shared_vad(params: VADParams | None = None) -> SharedSileroVAD:
-    """A new call's voice activity analyser (8 or 16 kHz, as its pipeline has)."""
-    return SharedSileroVAD(params=params)
+class SmartTurnStop(TurnAnalyzerUserTurnStopStrategy):
+    """Ends a turn as Smart Turn says; after `silence_secs` without a voice even where it says "not yet".
+
+    Pipecat's own strategy counts that silence in audio frames, which do not come here when the audio stops
+    at the STT; the analyser is fed by `SharedSilero(turn=...)` then.
+    """
+
+    def __init__(self, *, turn_analyzer: BaseTurnAnalyzer, silence_secs: float = 2.0, **kwargs: Any) -> None:
+        super().__init__(turn_analyzer=turn_analyzer, **kwargs)
+        self._silence_secs = silence_secs
+        self._silence: asyncio.Task[None] | None = None
+
+    async def process_frame(self, frame: Frame) -> ProcessFrameResult:
+        if isinstance(frame, VADUserStartedSpeakingFrame):
+            await self._stop_waiting()
+        elif isinstance(frame, VADUserStoppedSpeakingFrame):
+            await self._stop_waiting()
+            self._silence = self.task_manager.create_task(self._wait_in_silence(), f"{self}::silence")
+        return await super().process_frame(frame)
+
+    async def handle_user_turn_stopped(self) -> None:
+        await self._stop_waiting()
+        await super().handle_user_turn_stopped()
+
+    async def cleanup(self) -> None:
+        await self._stop_waiting()
+        await super().cleanup()
+
+    async def _wait_in_silence(self) -> None:
+        await asyncio.sleep(self._silence_secs)
+        self._silence = None
+        self._turn_complete = True
+        await self._maybe_trigger_user_turn_stopped()
+
+    async def _stop_waiting(self) -> None:
+        silence, self._silence = self._silence, None
+        if silence is not None:
+            await self.task_manager.cancel_task(silence)
 
 
 def shared_smart_turn(params: SmartTurnParams | None = None) -> SharedSmartTurn:
@@ -75,7 +126,7 @@ def shared_smart_turn(params: SmartTurnParams | None = None) -> SharedSmartTurn:
 
 def warm() -> None:
     """Load both models and run each once (about 0.2 s); blocks, so call it in a thread."""
-    silero = _SharedSilero(_silero_session())
+    silero = _SileroStream(_silero_session())
     for rate_hz, window in ((8000, 256), (16000, 512)):
         silero(np.zeros(window, np.float32), rate_hz)
     SharedSmartTurn(sample_rate=_SMART_TURN_RATE_HZ)._predict_endpoint(np.zeros(_SMART_TURN_RATE_HZ, np.float32))
