@@ -131,7 +131,7 @@ class Conversation:
         match event:
             case ev.SessionJoined():
                 self.channel = event.channel
-                self.cut_off = bool(self.sessions) or self.cut_off
+                self.cut_off = self.cut_off or any(channel != "text" for channel in self.sessions.values())
                 if event.session_id:
                     self.sessions[event.session_id] = event.channel
             case ev.SessionLeft():

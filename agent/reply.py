@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -94,7 +94,7 @@ async def reply(
     found: Found | NoPassageFound,
     live: LiveConversation,
     parts: Parts,
-) -> AsyncIterator[Act]:
+) -> AsyncGenerator[Act, None]:
     """Decide and answer. What was said is journalled even when the reply is cut off."""
     situation = Situation(
         conversation=live.state,

@@ -174,9 +174,7 @@ async def _do(call: TwilioCall, step: Step) -> Saying:
     return Saying("caller", f"[keys {step.keys}]", Stretch(began, call.line.now_secs))
 
 
-async def converse(
-    call: TwilioCall, voice: CallerVoice, ear: Ear, said: list[Saying], console: Console
-) -> None:
+async def converse(call: TwilioCall, voice: CallerVoice, ear: Ear, said: list[Saying], console: Console) -> None:
     """Say each line that is typed, and print what the agent says, until end of file or the call's end."""
     tasks = [
         asyncio.create_task(_narrate(call, ear, console)),
@@ -259,7 +257,8 @@ async def report(
         labels=labels,
     )
     await asyncio.to_thread(write_files, folder, call.recording, written)
-    console.print(escape(written.transcripts), *written.tables, sep="\n")
+    console.print(escape(written.transcripts), soft_wrap=True)
+    console.print(*written.tables, sep="\n")
     for fault in call.faults:
         console.print(f"[red]Twilio would not take this of the agent:[/] {escape(fault)}")
     console.print(f"Files in {folder}")
@@ -274,7 +273,7 @@ async def ring(arguments: argparse.Namespace, settings: Settings, console: Conso
         f"{arguments.url}/twilio/voice",
         auth_token=_plain(settings.twilio_auth_token),
         account_sid=settings.twilio_account_sid,
-        public_url=settings.public_url,
+        public_url=settings.address if arguments.url == local_url(settings) else settings.public_url,
     )
     said: list[Saying] = []
     async with call:
@@ -313,11 +312,16 @@ def _plain(secret: SecretStr | None) -> str:
     return secret.get_secret_value() if secret else ""
 
 
+def local_url(settings: Settings) -> str:
+    """Where the server of these settings is reached from its own machine."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    return f"http://{host}:{settings.port}"
+
+
 def main() -> None:
     """Entry of scripts/call."""
     settings = Settings()
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-    arguments = read_arguments(sys.argv[1:], f"http://{host}:{settings.port}")
+    arguments = read_arguments(sys.argv[1:], local_url(settings))
     console = Console()
     try:
         sys.exit(asyncio.run(ring(arguments, settings, console)))

@@ -89,8 +89,7 @@ def agent_sound(recording: Recording, stretch: Stretch) -> Samples:
 def hear_agent(recording: Recording, stretches: Sequence[Stretch], ear: Ear) -> list[Saying]:
     """What the caller heard of the agent, by an ear of our own. Blocks while it computes."""
     return [
-        Saying("agent", ear.hear(agent_sound(recording, stretch), recording.rate_hz), stretch)
-        for stretch in stretches
+        Saying("agent", ear.hear(agent_sound(recording, stretch), recording.rate_hz), stretch) for stretch in stretches
     ]
 
 
@@ -114,11 +113,8 @@ def _waited_ms(from_secs: float, until_secs: float, agent: Sequence[Stretch]) ->
 
 def waits_table(waited: Sequence[Wait]) -> Table:
     """One row an utterance: what the caller said and how long no answer was to be heard."""
-    shown = Table(
-        title="From the caller's last sound to the agent's first, by the recording",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-    )
+    title = "From the caller's last sound to the agent's first, by the recording"
+    shown = Table(title=title, title_justify="left", box=SIMPLE_HEAD, min_width=len(title))
     shown.add_column("ms", justify="right", style="bold")
     shown.add_column("after")
     for wait in waited:
@@ -129,9 +125,7 @@ def waits_table(waited: Sequence[Wait]) -> Table:
 def transcript(sayings: Sequence[Saying]) -> str:
     """`  12.34  caller  where is my order`, in order of time, a line each."""
     ordered = sorted(sayings, key=lambda saying: saying.stretch.start_secs)
-    return "".join(
-        f"{saying.stretch.start_secs:8.2f}  {saying.who:<6}  {saying.text}\n" for saying in ordered
-    )
+    return "".join(f"{saying.stretch.start_secs:8.2f}  {saying.who:<6}  {saying.text}\n" for saying in ordered)
 
 
 def journal_transcript(events: Sequence[Event]) -> str:
@@ -210,7 +204,8 @@ class Report:
     @property
     def tables(self) -> list[Table]:
         """The latencies: by the recording, and stage by stage where the server has measured them."""
-        return [waits_table(self.waited)] + ([waterfall.table(self.turns, self.labels)] if self.turns else [])
+        by_ear = [waits_table(self.waited)] if self.waited else []
+        return by_ear + ([waterfall.table(self.turns, self.labels)] if self.turns else [])
 
     @property
     def transcripts(self) -> str:

@@ -85,9 +85,7 @@ def table(turns: Sequence[TurnMeasured], labels: Sequence[str] = ()) -> Table:
     for number, (turn, label) in enumerate(_labelled(turns, labels), start=1):
         spent = stage_ms(turn)
         cells = [f"{spent.get(stage, 0.0):.0f}" for stage in stages]
-        shown.add_row(
-            str(number), *cells, f"{turn.total_ms:.0f}", *([escape(_shortened(label, 10))] if labels else [])
-        )
+        shown.add_row(str(number), *cells, f"{turn.total_ms:.0f}", *([escape(_shortened(label, 10))] if labels else []))
     return shown
 
 
@@ -106,9 +104,7 @@ def png(turns: Sequence[TurnMeasured], path: Path, labels: Sequence[str] = ()) -
     ends = [0.0] * len(turns)
     for stage in used_stages(turns):
         widths = [max(0.0, row.get(stage, 0.0)) for row in spent]
-        bars = axes.barh(
-            rows, widths, left=ends, height=0.62, color=_COLOURS[stage], label=stage.replace("_", " ")
-        )
+        bars = axes.barh(rows, widths, left=ends, height=0.62, color=_COLOURS[stage], label=stage.replace("_", " "))
         longest = max(turn.total_ms for turn in turns)
         axes.bar_label(
             bars,

@@ -27,7 +27,7 @@ from transports.chat_socket import chat_socket_routes
 from transports.faults import EdgeFault
 from transports.livekit import LiveKitParams, livekit_routes
 from transports.twilio import TwilioParams, twilio_routes
-from transports.webrtc import webrtc_routes
+from transports.webrtc import Joined, webrtc_routes
 
 PAGE = Path(__file__).parent.parent / "transports" / "page" / "static"
 _POLICY = (
@@ -129,12 +129,14 @@ def _add_administration(app: FastAPI, runtime: Runtime) -> None:
             )
         return JSONResponse({"handoffs": waiting})
 
-    @app.get("/calls/{session_id}")
-    async def call(session_id: str, request: Request) -> Response:
+    @app.get("/calls/{known_as}")
+    async def call(known_as: str, request: Request) -> Response:
+        """The journal of a conversation, by one of its sessions (a carrier's call id) or its customer's token."""
         fault = refused(request)
         if fault:
             return fault
-        conversation_id = await runtime.journal.find_session(session_id)
+        journal = runtime.journal
+        conversation_id = await journal.find_session(known_as) or await journal.find_token(known_as)
         if conversation_id is None:
             return EdgeFault(404, "unknown_call", "No conversation knows this call.").response()
         events = await runtime.journal.read(conversation_id)
@@ -156,7 +158,7 @@ async def _begin(runtime: Runtime, token: str | None, session_id: str, channel: 
         raise EdgeFault(503, "busy", "All lines are busy. Please try again in a moment.") from None
 
 
-async def _admit_browser(runtime: Runtime, token: str | None) -> Callable[[SmallWebRTCConnection], Awaitable[None]]:
+async def _admit_browser(runtime: Runtime, token: str | None) -> Joined:
     session, token = await _begin(runtime, token, f"browser-{secrets.token_hex(8)}", "browser")
 
     async def carry(connection: SmallWebRTCConnection) -> None:

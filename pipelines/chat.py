@@ -54,7 +54,7 @@ class Desk:
                     yield "message", {"who": "human", "name": event.name, "text": text}
                 case ev.HandOffMoved():
                     yield "state", {"state": event.state, "words": ""}
-                case ev.AgentSaid() if not str(event.session_id).startswith("chat-"):
+                case ev.AgentSaid() if not event.session_id:
                     text = live.vault.reveal_text(event.text, "text")
                     yield "message", {"who": "agent", "name": self._runtime.business.agent_name, "text": text}
 
@@ -87,7 +87,7 @@ def told_turns(state: Conversation, vault: ConversationVault) -> list[dict[str, 
     """The conversation as its customer saw and heard it."""
     turns: list[dict[str, Any]] = []
     for turn in state.turns:
-        said = [("customer", "", turn.user_text, [])]
+        said: list[tuple[str, str, str, list[str]]] = [("customer", "", turn.user_text, [])]
         said += [("human", name, text, []) for name, text in turn.human_texts]
         said.append(("agent", "", turn.known_agent_text, turn.sources))
         for who, name, text, sources in said:

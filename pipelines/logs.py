@@ -34,7 +34,7 @@ def configure_logs(level: str) -> None:
 
     logger.remove()
     logger.add(
-        lambda line: sys.stderr.write(redact(line)),
+        _write,
         level="WARNING",
         format="{level} {name} {message}",
         diagnose=False,
@@ -53,3 +53,7 @@ class _RedactRecords(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact(record.getMessage()), ()
         return True
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(redact(line))

@@ -6,12 +6,11 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -34,8 +33,8 @@ from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner
 from agent.understanding.embedding import MiniLM
 from agent.understanding.intents import Intents
-from agent.understanding.understander import Understander
-from pipelines.ingest import open_knowledge
+from agent.understanding.understander import Understander, training_examples
+from pipelines.ingest import make_retrieval, open_knowledge
 from pipelines.services import load_engines
 from pipelines.settings import Settings
 from processors.speech.loading import Embedded
@@ -96,9 +95,11 @@ class Runtime:
         pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2), thread_name_prefix="encoder")
         loading = asyncio.create_task(load_engines(settings, business)) if voice else None
         encoder = await asyncio.to_thread(MiniLM, cache)
-        retrieval = await open_knowledge(settings, business, encoder)
-        intents = await asyncio.to_thread(_train, business, encoder, cache)
-        key = load_or_make_key(settings.data_dir, settings.vault_key and settings.vault_key.get_secret_value())
+        pages = await asyncio.to_thread(open_knowledge, settings, business, encoder)
+        examples = training_examples(business, pages.current().questions)
+        intents = await asyncio.to_thread(Intents.train, examples, encoder, cache_dir=cache)
+        retrieval = make_retrieval(pages, encoder, pool)
+        key = load_or_make_key(settings.data_dir, settings.vault_key.get_secret_value() if settings.vault_key else None)
         journal = await SqlJournal.open(
             settings.database_url or f"sqlite:///{settings.data_dir / 'openline.db'}", clock=time.time
         )
@@ -133,10 +134,10 @@ class Runtime:
         if token is None:
             conversation_id = secrets.token_hex(12)
             return conversation_id, await self.journal.issue_token(conversation_id)
-        conversation_id = await self.journal.find_token(token)
-        if conversation_id is None:
+        known = await self.journal.find_token(token)
+        if known is None:
             raise UnknownToken
-        return conversation_id, token
+        return known, token
 
     def parts_in_use(self) -> list[tuple[str, str, str]]:
         """(job, part, why) of each job that a setting can give to another part."""
@@ -187,15 +188,10 @@ class Runtime:
         await self.journal.close()
 
 
-def _train(business: Business, encoder: MiniLM, cache: Path) -> Intents:
-    examples = {name: intent.examples for name, intent in business.intents.items()}
-    return Intents.train(examples, encoder, cache_dir=cache)
-
-
 def _parts(
     settings: Settings,
     business: Business,
-    tools: dict[str, Tool],
+    tools: Mapping[str, Tool],
     understander: Understander,
     retrieval: Retrieval,
 ) -> Parts:

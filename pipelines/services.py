@@ -58,7 +58,7 @@ def make_vad(turn: BaseTurnAnalyzer) -> VADProcessor:
     return VADProcessor(vad_analyzer=SharedSilero(turn=turn))
 
 
-def make_ear(settings: Settings, engines: Embedded, rate_hz: int) -> STTService:
+def make_ear(settings: Settings, engines: Embedded | None, rate_hz: int) -> STTService:
     """The session's STT. Services of providers are imported where they are used."""
     ear, _ = settings.chosen_ear()
     match ear:
@@ -81,33 +81,36 @@ def make_ear(settings: Settings, engines: Embedded, rate_hz: int) -> STTService:
 
             return WhisperSTTService(settings=WhisperSTTService.Settings(model=Model.LARGE.value))
         case _:
-            assert engines.ear
+            assert engines
             return EmbeddedSTT(whisper=engines.ear, interims=True)
 
 
-def make_voice(settings: Settings, engines: Embedded, business: Business, rate_hz: int) -> TTSService:
+def make_voice(settings: Settings, engines: Embedded | None, business: Business, rate_hz: int) -> TTSService:
     """The session's TTS, at the session's own sample rate."""
     voice, _ = settings.chosen_voice()
-    named: dict[str, Any] = business.voices.model_dump()
+    named = business.voices
+    where: dict[str, Any] = {}
     match voice:
         case "cartesia":
             from pipecat.services.cartesia.tts import CartesiaTTSService
 
-            where = {"url": settings.cartesia_url} if settings.cartesia_url else {}
+            if settings.cartesia_url:
+                where["url"] = settings.cartesia_url
             return CartesiaTTSService(
                 api_key=_secret(settings.cartesia_api_key),
                 sample_rate=rate_hz,
-                settings=CartesiaTTSService.Settings(voice=named["cartesia"]),
+                settings=CartesiaTTSService.Settings(voice=named.cartesia),
                 **where,
             )
         case "elevenlabs":
             from pipecat.services.elevenlabs.tts import ElevenLabsTTSService
 
-            where = {"url": settings.elevenlabs_url} if settings.elevenlabs_url else {}
+            if settings.elevenlabs_url:
+                where["url"] = settings.elevenlabs_url
             return ElevenLabsTTSService(
                 api_key=_secret(settings.elevenlabs_api_key),
                 sample_rate=rate_hz,
-                settings=ElevenLabsTTSService.Settings(voice=named["elevenlabs"]),
+                settings=ElevenLabsTTSService.Settings(voice=named.elevenlabs),
                 **where,
             )
         case "kokoro":
@@ -115,7 +118,7 @@ def make_voice(settings: Settings, engines: Embedded, business: Business, rate_h
 
             return KokoroTTSService()
         case _:
-            assert engines.voice
+            assert engines
             return EmbeddedTTS(voice=engines.voice)
 
 

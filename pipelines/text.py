@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from pipecat.frames.frames import (
@@ -14,7 +14,10 @@ from pipecat.frames.frames import (
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair, LLMUserAggregatorParams
+from pipecat.processors.aggregators.llm_response_universal import (
+    LLMUserAggregator,
+    LLMUserAggregatorParams,
+)
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 from pipecat.workers.runner import WorkerRunner
@@ -45,16 +48,13 @@ class _Outlet(FrameProcessor):
         await self.push_frame(frame, direction)
 
 
-def user_aggregator() -> FrameProcessor:
+def user_aggregator() -> LLMUserAggregator:
     """Pipecat's user aggregator for typed messages, each of which is a whole turn."""
-    user, _ = LLMContextAggregatorPair(
-        LLMContext(),
-        user_params=LLMUserAggregatorParams(user_turn_strategies=ExternalUserTurnStrategies(), empty_user_turn=None),
-    )
-    return user
+    params = LLMUserAggregatorParams(user_turn_strategies=ExternalUserTurnStrategies(), empty_user_turn=None)
+    return LLMUserAggregator(LLMContext(), params=params)
 
 
-async def answer(text: str, live: LiveConversation, parts: Parts) -> AsyncIterator[Act]:
+async def answer(text: str, live: LiveConversation, parts: Parts) -> AsyncGenerator[Act, None]:
     """The acts that answer one typed message; closing the iterator early cuts the reply off."""
     acts: asyncio.Queue[Act | None] = asyncio.Queue()
     pipeline = Pipeline(

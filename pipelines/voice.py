@@ -12,7 +12,7 @@ from pipecat.frames.frames import EndFrame, Frame, TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
-from pipecat.processors.aggregators.llm_response_universal import LLMContextAggregatorPair, LLMUserAggregatorParams
+from pipecat.processors.aggregators.llm_response_universal import LLMUserAggregator, LLMUserAggregatorParams
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.processors.frameworks.rtvi import RTVIObserverParams, RTVIProcessor, RTVIServerMessageFrame
 from pipecat.transports.base_transport import BaseTransport
@@ -46,19 +46,19 @@ def call_pipeline(
     keypad: Sequence[FrameProcessor] = (),
 ) -> Pipeline:
     """A call, in the order that sound travels."""
-    parts = runtime.parts
+    parts, engines = runtime.parts, runtime.engines
     turn = shared_smart_turn()
     return Pipeline(
         [
             transport.input(),                                   # the caller -> audio
             make_vad(turn),                                      # audio -> speech begins, ends
-            make_ear(runtime.settings, runtime.engines, rate_hz),  # speech -> words; caller audio stops here
+            make_ear(runtime.settings, engines, rate_hz),  # speech -> words; caller audio stops here
             *keypad,                                             # digits -> words
             Listen(understander=parts.understander, live=live),  # words -> written, protected
             _turns(turn),                                        # words -> turns
             *dialogue(parts, live, "voice"),                     # turn -> the reply's words and acts
             Perform(),                                           # acts -> messages to the client
-            make_voice(runtime.settings, runtime.engines, runtime.business, rate_hz),  # words -> audio
+            make_voice(runtime.settings, engines, runtime.business, rate_hz),  # words -> audio
             transport.output(),                                  # audio -> the caller
             Heard(live=live, medium="voice"),                    # what was played -> the journal
             Perform(),                                           # -> the client
@@ -68,17 +68,14 @@ def call_pipeline(
 
 def _turns(turn: BaseTurnAnalyzer) -> FrameProcessor:
     """Pipecat's user aggregator: speech or words begin a turn, Smart Turn ends it."""
-    user, _ = LLMContextAggregatorPair(
-        LLMContext(),
-        user_params=LLMUserAggregatorParams(
-            user_turn_strategies=UserTurnStrategies(
-                start=[VADUserTurnStartStrategy(), TranscriptionUserTurnStartStrategy()],
-                stop=[SmartTurnStop(turn_analyzer=turn)],
-            ),
-            empty_user_turn=None,
+    params = LLMUserAggregatorParams(
+        user_turn_strategies=UserTurnStrategies(
+            start=[VADUserTurnStartStrategy(), TranscriptionUserTurnStartStrategy()],
+            stop=[SmartTurnStop(turn_analyzer=turn)],
         ),
+        empty_user_turn=None,
     )
-    return user
+    return LLMUserAggregator(LLMContext(), params=params)
 
 
 def greeting(runtime: Runtime, live: LiveConversation) -> tuple[list[Frame], ev.AgentSaid]:
@@ -112,6 +109,7 @@ async def run_call(
         idle_timeout_secs=None,
         conversation_id=live.conversation_id,
     )
+
     async def greet(*_: object) -> None:
         frames, said = greeting(runtime, live)
         await live.record(said)

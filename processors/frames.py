@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agent.knowledge.retrieval import Found, NoPassageFound
 from pipecat.frames.frames import (
     ControlFrame,
     DataFrame,
@@ -15,6 +14,7 @@ from pipecat.frames.frames import (
 )
 
 from agent.acts import Act
+from agent.knowledge.retrieval import Found, NoPassageFound
 from agent.reply import TurnHeard
 from agent.understanding.understander import Understanding
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from agent.knowledge.retrieval import NoPassageFound
 from pipecat.frames.frames import Frame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from agent.knowledge.retrieval import NoPassageFound
 from agent.reply import Parts, retrieve
 from processors.frames import TurnFrame
 

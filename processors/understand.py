@@ -63,7 +63,8 @@ class Understand(FrameProcessor):
             understood = await asyncio.shield(understand(turn, self._live, self._parts))
         except Exception as fault:
             log.exception("a turn was not understood", error=type(fault).__name__)
-            for said in spoken_frames(self._parts.phrases.say("trouble"), turn.turn_id):
-                await self.push_frame(said)
-            return await self.push_frame(ActFrame(act=Done(turn.turn_id)))
+            for words in spoken_frames(self._parts.phrases.say("trouble"), turn.turn_id):
+                await self.push_frame(words)
+            await self.push_frame(ActFrame(act=Done(turn.turn_id)))
+            return
         await self.push_frame(TurnFrame(turn=turn, understood=understood))

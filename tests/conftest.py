@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.runtime import Runtime
 from pipelines.settings import Settings
+
+os.environ["LOGURU_AUTOINIT"] = "False"  # Pipecat's debug lines quote people
+
+if TYPE_CHECKING:
+    from pipelines.runtime import Runtime
 
 LIBRARY = Path(__file__).parent / "businesses" / "library"
 ACME = Path(__file__).parent.parent / "examples" / "acme"
@@ -38,12 +44,22 @@ def settings(tmp_path: Path, model_cache: Path) -> Settings:
 
 
 
+@asynccontextmanager
+async def _started(settings: Settings) -> AsyncIterator[Runtime]:
+    from pipelines.runtime import Runtime  # takes a second: tests of the core do without
+
+    started = await Runtime.start(settings, voice=False)
+    try:
+        yield started
+    finally:
+        await started.stop()
+
+
 @pytest.fixture
 async def runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """The library's agent, text only."""
-    started = await Runtime.start(settings, voice=False)
-    yield started
-    await started.stop()
+    async with _started(settings) as started:
+        yield started
 
 
 @pytest.fixture
@@ -56,9 +72,8 @@ def acme_settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 async def acme(acme_settings: Settings) -> AsyncIterator[Runtime]:
-    started = await Runtime.start(acme_settings, voice=False)
-    yield started
-    await started.stop()
+    async with _started(acme_settings) as started:
+        yield started
 
 
 CI = os.environ.get("CI") == "true"

@@ -60,9 +60,10 @@ def _error(message: Any, fault: EdgeFault) -> dict[str, Any]:
     """An RTVI error, or an error-response where the message had an id."""
     message_id = message.get("id") if isinstance(message, dict) else None
     if isinstance(message_id, str):
-        kind, data = "error-response", {"error": fault.message, "code": fault.code}
+        kind, more = "error-response", {}
     else:
-        message_id, kind, data = "error", "error", {"error": fault.message, "code": fault.code, "fatal": False}
+        message_id, kind, more = "error", "error", {"fatal": False}
+    data = {"error": fault.message, "code": fault.code, **more}
     return {"label": "rtvi-ai", "type": kind, "id": message_id, "data": data}
 
 

@@ -274,12 +274,6 @@ class RoomTransport(LiveKitTransport):
         await super()._on_disconnected()
         await self.end()
 
-    async def _on_audio_track_subscribed(self, participant_id: str) -> None:
-        if participant_id in self.people():
-            await super()._on_audio_track_subscribed(participant_id)
-        else:
-            await self.mute_participant(participant_id)
-
     async def _on_data_received(self, data: bytes, participant_id: str | None) -> None:
         """What a server sends has no sender."""
         if participant_id is None or participant_id in self.people():
@@ -291,7 +285,7 @@ class RoomTransport(LiveKitTransport):
 
 
 class _Input(LiveKitInputTransport):
-    """A room that cannot be joined ends the call."""
+    """People alone are heard; a room that cannot be joined ends the call."""
 
     _transport: RoomTransport
 
@@ -301,6 +295,10 @@ class _Input(LiveKitInputTransport):
         except Exception:
             await self._transport.end()
             raise
+
+    async def _push_mixed_audio(self, audio_frame: rtc.AudioFrame, participant_id: str) -> None:
+        if participant_id in self._transport.people():
+            await super()._push_mixed_audio(audio_frame, participant_id)
 
 
 class _Output(LiveKitOutputTransport):

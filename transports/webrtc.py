@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from aiortc.exceptions import InvalidStateError
@@ -19,7 +19,7 @@ from pipecat.transports.smallwebrtc.request_handler import (
 
 from transports.faults import EdgeFault, json_body
 
-Joined = Callable[[SmallWebRTCConnection], Awaitable[None]]
+Joined = Callable[[SmallWebRTCConnection], Coroutine[Any, Any, None]]
 
 
 def webrtc_routes(admit: Callable[[str | None], Awaitable[Joined]]) -> APIRouter:
@@ -37,7 +37,8 @@ def webrtc_routes(admit: Callable[[str | None], Awaitable[Joined]]) -> APIRouter
 
             async def connected(connection: SmallWebRTCConnection) -> None:
                 if carry is None:
-                    return await connection.disconnect()  # a call that this process no longer knows
+                    await connection.disconnect()  # a call that this process no longer knows
+                    return
                 task = asyncio.create_task(carry(connection))
                 calls.add(task)
                 task.add_done_callback(calls.discard)

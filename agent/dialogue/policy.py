@@ -46,6 +46,15 @@ MAX_ASKED = 3
 """After so many vain questions for one slot a human is called."""
 SWITCH_FROM = 0.75
 """From this confidence on, an answer that also names another task switches to it."""
+TASK_FROM = 0.6
+"""Below this confidence a question that a page answers is no task."""
+ABOUT_FROM = 0.85
+"""From this score on a page answers a question that sounds like a task."""
+_ABOUT = re.compile(
+    r"(?:how (?:do|can|does|would|long|much|many|soon)|what (?:is|are|'?s|happens|if)|do you|does|is (?:it|there)|"
+    r"are there|which)\b",
+    re.IGNORECASE,
+)
 _LASTING = frozenset({"pattern", "email", "phone", "name"})
 """Types of slots whose values serve the next task too; a reason or a date is asked for anew."""
 _ANSWER_WORDS = frozenset(
@@ -261,9 +270,16 @@ def _switches(s: Situation, values: Mapping[str, str]) -> bool:
 
 
 def _task_wanted(s: Situation) -> Decision | None:
-    if s.wanted_task is None:
+    if s.wanted_task is None or _asks_about(s):
         return None
     return _start(s, s.wanted_task, f"understood as {s.wanted_task} ({s.understood.confidence:.2f})")
+
+
+def _asks_about(s: Situation) -> bool:
+    """Whether a turn that sounds like a task rather asks how it is done, and a page answers that."""
+    if isinstance(s.found, NoPassageFound) or not _ABOUT.match(s.understood.text) or _values(s, s.wanted_task):
+        return False
+    return s.found.score >= (ABOUT_FROM if s.understood.confidence >= TASK_FROM else 0.0)
 
 
 def _start(s: Situation, name: str, why: str) -> Decision:

@@ -9,19 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import phonenumbers
 from stdnum import iban
-
-Kind = Literal["EMAIL", "CARD", "PHONE", "SSN", "IBAN"]
 
 
 @dataclass(frozen=True)
 class Personal:
     """One piece of personal data. `value` is text[start:end]; equal data has an equal `canonical` form."""
 
-    kind: Kind
+    kind: str
+    """EMAIL, CARD, PHONE, SSN or IBAN."""
     start: int
     end: int
     value: str
@@ -52,7 +50,7 @@ def redact(text: str, *, region: str = "US") -> str:
     return text
 
 
-_RANK: dict[Kind, int] = {"EMAIL": 0, "IBAN": 1, "CARD": 2, "SSN": 3, "PHONE": 4}
+_RANK = {"EMAIL": 0, "IBAN": 1, "CARD": 2, "SSN": 3, "PHONE": 4}
 _ENOUGH_DIGITS = re.compile(r"(?:\d\D{0,3}){7}")
 _EMAIL = re.compile(
     r"(?<![\w.+%-])[\w+%-](?:[\w.+%'-]{0,62}[\w+%-])?@(?:[\w](?:[\w-]{0,61}\w)?\.){1,5}[^\W\d_]{2,24}(?![\w-]*@)(?!\w)"

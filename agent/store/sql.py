@@ -53,8 +53,8 @@ from agent.store.views import CLOSED, HandOffRow, SessionRow, Touched, TurnRow, 
 SCHEMA_VERSION = 1
 BUSY_TIMEOUT_MS = 10_000
 """How long SQLite waits for another process's write."""
-_EVENTS_AT_ONCE = 100
-"""So many events are read from JSON before other tasks have their turn; about a millisecond."""
+PAGE_EVENTS = 250
+"""So many events are read at once, which takes about 3 ms of the event loop."""
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -210,26 +210,28 @@ class SqlJournal:
 
     async def read(self, conversation_id: str, after: int = 0) -> list[Event]:
         """See Journal."""
-        rows = await self._select(_events_from(conversation_id, after + 1))
         events: list[Event] = []
-        for first in range(0, len(rows), _EVENTS_AT_ONCE):
-            if first:
-                await asyncio.sleep(0)
-            events += [load(row.body) for row in rows[first : first + _EVENTS_AT_ONCE]]
-        return events
+        while True:
+            rows = await self._select(_page_from(conversation_id, after + 1))
+            events += [load(row.body) for row in rows]
+            if len(rows) < PAGE_EVENTS:
+                return events
+            after = rows[-1].version
 
     async def watch(self, conversation_id: str, after: int) -> AsyncIterator[Event]:
         """See Journal."""
         with self._watchers.watching(conversation_id) as changed:
             while not self._watchers.closed:
                 changed.clear()
-                rows = await self._select(_events_from(conversation_id, after))
+                rows = await self._select(_page_from(conversation_id, after))
                 if after and (not rows or rows[0].version != after):
                     return
                 for row in rows:
                     if row.version > after:
                         yield load(row.body)
                         after = row.version
+                if len(rows) == PAGE_EVENTS:
+                    continue
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._poll_secs):
                         await changed.wait()
@@ -524,11 +526,12 @@ def _version_of(conversation_id: str) -> Select[int | None]:
     return select(func.max(_EVENTS.c.version)).where(_EVENTS.c.conversation_id == conversation_id)
 
 
-def _events_from(conversation_id: str, version: int) -> Select[Any]:
+def _page_from(conversation_id: str, version: int) -> Select[Any]:
     return (
         select(_EVENTS.c.version, _EVENTS.c.body)
         .where(_EVENTS.c.conversation_id == conversation_id, _EVENTS.c.version >= version)
         .order_by(_EVENTS.c.version)
+        .limit(PAGE_EVENTS)
     )
 
 
@@ -560,29 +563,24 @@ def _event_rows(conversation_id: str, version: int, events: Sequence[Event]) -> 
 
 
 async def _load_views(connection: AsyncConnection, conversation_id: str, needed: Touched) -> Views:
-    """The rows that some events touch; nothing is read where they touch none."""
-    if not needed:
-        return Views(conversation_id)
-    of = _SESSIONS.c.conversation_id == conversation_id
-    last = select(func.max(_SESSIONS.c.version)).where(of).scalar_subquery()
-    known = or_(_SESSIONS.c.session_id.in_(needed.session_ids), _SESSIONS.c.version == last)
-    sessions = await connection.execute(select(_SESSIONS).where(of, known))
-    turns = await connection.execute(
-        select(_TURNS).where(
-            _TURNS.c.conversation_id == conversation_id, _TURNS.c.turn_id.in_(needed.turn_ids)
-        )
-    )
-    hand_offs = await connection.execute(
-        select(_HAND_OFFS).where(
-            _HAND_OFFS.c.conversation_id == conversation_id, _HAND_OFFS.c.hand_off_id.in_(needed.hand_off_ids)
-        )
-    )
-    return Views(
-        conversation_id,
-        sessions=[SessionRow(**row._mapping) for row in sessions],
-        turns=[_turn_row(row) for row in turns],
-        hand_offs=[HandOffRow(**row._mapping) for row in hand_offs],
-    )
+    """The rows that some events touch; nothing is read that they do not touch."""
+    views = Views(conversation_id)
+    if needed.turn_ids or needed.hand_off_ids:
+        of = _SESSIONS.c.conversation_id == conversation_id
+        last = select(func.max(_SESSIONS.c.version)).where(of).scalar_subquery()
+        known = or_(_SESSIONS.c.session_id.in_(needed.session_ids), _SESSIONS.c.version == last)
+        for row in await connection.execute(select(_SESSIONS).where(of, known)):
+            views.sessions[row.session_id] = SessionRow(**row._mapping)
+    if needed.turn_ids:
+        of = _TURNS.c.conversation_id == conversation_id
+        for row in await connection.execute(select(_TURNS).where(of, _TURNS.c.turn_id.in_(needed.turn_ids))):
+            views.turns[row.turn_id] = _turn_row(row)
+    if needed.hand_off_ids:
+        of = _HAND_OFFS.c.conversation_id == conversation_id
+        known = _HAND_OFFS.c.hand_off_id.in_(needed.hand_off_ids)
+        for row in await connection.execute(select(_HAND_OFFS).where(of, known)):
+            views.hand_offs[row.hand_off_id] = HandOffRow(**row._mapping)
+    return views
 
 
 def _turn_row(row: Row[Any]) -> TurnRow:

@@ -210,7 +210,7 @@ class _Values:
         raise VaultForgotten("the conversation was forgotten; no personal data of it is kept any more")
 
     async def _take_over(self) -> bool:
-        """Learn what the home holds; values that are not kept yet move out of its way. Whether it was news."""
+        """Learn what the home holds, out of whose way unsaved values move; whether there was any news."""
         wrapped = await self._home.vault_key(self.conversation_id)
         if self._forgotten or self._wrapped not in (None, wrapped):
             self._forget()
@@ -311,8 +311,7 @@ class ConversationVault:
 
         What `reveal_text` made of a token is found again, "card ending in 1234" among it.
         """
-        known = self._values.by_token.values()
-        return _Hiding(text).of(known) if known else text
+        return _hidden(text, self._values.by_token.values())
 
     async def save(self) -> None:
         """Keep what is new; returns when the home has it, and at once where nothing is new.
@@ -365,6 +364,15 @@ class Vault:
         return ConversationVault(self._known.setdefault(conversation_id, fresh))
 
 
+@dataclass(frozen=True)
+class _Form:
+    """One way in which a value may stand in a text."""
+
+    value: _Value
+    text: str
+    letters: str
+
+
 class _Hiding:
     """A text in which values are looked for by their letters and digits alone."""
 
@@ -380,31 +388,26 @@ class _Hiding:
                 self._at += [i] * len(folded)
         self._letters = "".join(letters)
 
-    def of(self, values: Iterable[_Value]) -> str:
+    def of(self, forms: Iterable[_Form]) -> str:
         """The text with the values as their tokens; where two overlap, the longer one is hidden."""
-        forms = [
-            (_letters(form), form, value)
-            for value in values
-            for form in {value.value, value.canonical, value.last_four() or value.value}
-        ]
         found: list[tuple[int, int, str]] = []
-        for letters, form, value in sorted(forms, key=lambda each: -len(each[0])):
-            for start, end in self._stretches(letters, form, value.kind):
+        for form in sorted(forms, key=lambda form: -len(form.letters)):
+            for start, end in self._stretches(form):
                 if all(end <= other or start >= other_end for other, other_end, _ in found):
-                    found.append((start, end, value.token))
+                    found.append((start, end, form.value.token))
         text = self._text
         for start, end, token in sorted(found, reverse=True):
             text = text[:start] + token + text[end:]
         return text
 
-    def _stretches(self, letters: str, form: str, kind: str) -> Iterator[tuple[int, int]]:
-        position = self._letters.find(letters) if letters else -1
+    def _stretches(self, form: _Form) -> Iterator[tuple[int, int]]:
+        position = self._letters.find(form.letters)
         while position >= 0:
-            last = position + len(letters) - 1
+            last = position + len(form.letters) - 1
             start, end = self._at[position], self._at[last] + 1
-            if self._is_whole(position, last) and self._is_written_so(start, end, letters, form, kind):
+            if self._is_whole(position, last) and self._is_written_so(start, end, form):
                 yield self._with_opening(start, end), end
-            position = self._letters.find(letters, position + 1)
+            position = self._letters.find(form.letters, position + 1)
 
     def _is_whole(self, position: int, last: int) -> bool:
         """Whether no letter or digit touches the stretch."""
@@ -413,16 +416,17 @@ class _Hiding:
         cut = (position > 0 and self._at[position - 1] == start) or self._at[last + 1 : last + 2] == [end - 1]
         return not (before.isalnum() or after.isalnum() or cut)
 
-    def _is_written_so(self, start: int, end: int, letters: str, form: str, kind: str) -> bool:
+    def _is_written_so(self, start: int, end: int, form: _Form) -> bool:
+        """Whether capitals and what stands in between leave it the same value. A name may also be a word."""
         stretch = self._text[start:end]
-        if kind == "EMAIL":
-            same = stretch.casefold() == _trimmed(form).casefold()
+        if form.value.kind == "EMAIL":
+            same = stretch.casefold() == _trimmed(form.text).casefold()
             return same and not _MORE_ADDRESS_BEFORE.search(self._text, max(0, start - 1), start) and not (
                 _MORE_ADDRESS_AFTER.match(self._text, end)
             )
-        if kind == "NAME" and stretch.isalnum():
-            return stretch == form or not stretch[0].islower()
-        between = _IN_NUMBERS if letters.isdigit() else _IN_WORDS
+        if form.value.kind == "NAME" and stretch.isalnum():
+            return stretch == form.value.value or not stretch[0].islower()
+        between = _IN_NUMBERS if form.letters.isdigit() else _IN_WORDS
         gaps = re.split(r"[^\W_]+", stretch)
         return all(len(gap) <= _MAX_SEPARATORS and between.issuperset(gap) for gap in gaps)
 
@@ -431,6 +435,17 @@ class _Hiding:
         if self._text[start - 1 : start] == "(" and ")" in self._text[start:end]:
             start -= 1
         return start - 1 if self._text[start - 1 : start] == "+" else start
+
+
+def _hidden(text: str, values: Iterable[_Value]) -> str:
+    letters = _letters(text)
+    forms = [
+        _Form(value, form, _letters(form))
+        for value in values
+        for form in {value.value, value.canonical, value.last_four() or value.value}
+    ]
+    present = [form for form in forms if form.letters and form.letters in letters]
+    return _Hiding(text).of(present) if present else text
 
 
 def neutralise(text: str) -> str:
@@ -485,7 +500,8 @@ def _make_key_file(path: Path) -> None:
 
 
 def _letters(text: str) -> str:
-    return "".join(ch.casefold() for ch in text if ch.isalnum())
+    """Letters and digits alone, without regard to capitals."""
+    return re.sub(r"[\W_]+", "", text).casefold()
 
 
 def _trimmed(text: str) -> str:

@@ -84,9 +84,6 @@ class Touched:
     hand_off_ids: frozenset[str]
     session_ids: frozenset[str]
 
-    def __bool__(self) -> bool:
-        return bool(self.turn_ids or self.hand_off_ids)
-
 
 def touched(events: Sequence[Event]) -> Touched:
     """The rows to load before these events are applied; with them the session that was joined last."""
@@ -98,20 +95,13 @@ def touched(events: Sequence[Event]) -> Touched:
 
 
 class Views:
-    """The rows of one conversation, or those of them that some events touch. Change them by `apply` only."""
+    """The rows of one conversation, or those of them that some events touch, by id. `apply` changes them."""
 
-    def __init__(
-        self,
-        conversation_id: str,
-        *,
-        sessions: Iterable[SessionRow] = (),
-        turns: Iterable[TurnRow] = (),
-        hand_offs: Iterable[HandOffRow] = (),
-    ) -> None:
+    def __init__(self, conversation_id: str) -> None:
         self.conversation_id = conversation_id
-        self.sessions = {row.session_id: row for row in sessions}
-        self.turns = {row.turn_id: row for row in turns}
-        self.hand_offs = {row.hand_off_id: row for row in hand_offs}
+        self.sessions: dict[str, SessionRow] = {}
+        self.turns: dict[str, TurnRow] = {}
+        self.hand_offs: dict[str, HandOffRow] = {}
         self.changed_turns: set[str] = set()
         self.changed_hand_offs: set[str] = set()
         self.changed_sessions: set[str] = set()

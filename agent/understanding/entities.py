@@ -65,7 +65,7 @@ _LINK = re.compile(r"[ \t]?[-–./][ \t]?|[ \t]{1,2}|,(?=\d{3}(?!\d))")
 _PART_BEFORE = re.compile(r"[$€£]\s?$|\d[.,:/–-]$")
 _PART_AFTER = re.compile(r"[.,:/–-]\d|\s?(?:%|[$€£]|dollars?\b|bucks\b|euros?\b|cents?\b|usd\b|eur\b)", re.IGNORECASE)
 _SMALL_WORDS = frozenset(
-    "is in on at to my no it or of and the for was not am as by so we he me id are but you its with from has had".split()
+    "is in on at to my no it or of and the for was not am as by so we he me id are but you its with from has".split()
 )
 _MOST_PIECES = 20
 _LONGEST_CHAIN = 60

@@ -13,80 +13,74 @@ _CUES: tuple[tuple[str, float, str], ...] = (
     (
         "strong words",
         0.6,
-        r"\b(?:fuck\w*|f\*+k\w*|f\*+ing|wtf|bullshit|bull\s?crap|shit\w*|crap|damn\w*|goddamn\w*|bloody (?:hell|"
-        r"useless|ridiculous)|"
-        r"piss(?:ed|ing)?(?: off)?|screw you|idiots?|morons?|stupid|dumb|imbeciles?|incompetent|scam\w*|"
-        r"rip[- ]?off|liars?|"
-        r"pathetic|garbage|trash|sucks?|hell no|shut up)\b",
+        r"\b(?:fuck\w*|f\*+k\w*|f\*+ing|wtf|bullshit|bull\s?crap|shit\w*|crap|damn\w*|goddamn\w*|"
+        r"bloody (?:hell|useless|ridiculous)|piss(?:ed|ing)?(?: off)?|screw you|idiots?|morons?|stupid|dumb|"
+        r"imbeciles?|incompetent|scam\w*|rip[- ]?off|liars?|pathetic|"
+        r"(?:is|are|total|absolute|complete) (?:garbage|trash)|sucks?|hell no|shut up)\b",
     ),
     (
         "anger named",
         0.6,
-        r"\b(?:(?:so|really|very|extremely|quite|getting|beyond|absolutely) (?:angry|mad|upset|annoy(?:ed|ing)|"
-        r"frustrat(?:ed|ing)|"
-        r"irritat(?:ed|ing)|disappointed|unhappy)|angry|furious|fuming|livid|outraged|fed up|sick (?:and tired )?of|"
-        r"had enough|had it with|at my wits'? end|losing (?:my )?patience|frustrat(?:ed|ing)|annoyed|infuriating|"
-        r"appalled|"
-        r"disgusted|exasperat(?:ed|ing)|unhappy with|drives? me (?:crazy|mad|insane|nuts)|driving me (?:crazy|mad|"
-        r"insane|nuts|up the wall))\b",
+        r"\b(?:(?:so|really|very|extremely|quite|getting|beyond|absolutely) "
+        r"(?:angry|mad|upset|annoy(?:ed|ing)|frustrat(?:ed|ing)|irritat(?:ed|ing)|disappointed|unhappy)|"
+        r"angry|furious|fuming|livid|outraged|fed up|sick (?:and tired )?of|had enough|had it with|"
+        r"at my wits'? end|losing (?:my )?patience|frustrat(?:ed|ing)|annoyed|infuriating|appalled|disgusted|"
+        r"exasperat(?:ed|ing)|unhappy with|drives? me (?:crazy|mad|insane|nuts)|"
+        r"driving me (?:crazy|mad|insane|nuts|up the wall))\b",
     ),
     (
         "harsh judgement",
         0.5,
         r"\b(?:ridiculous|unacceptable|unbelievable|absurd|outrageous|disgrace(?:ful)?|disgusting|terrible|"
-        r"horrible|awful|appalling|"
-        r"dreadful|abysmal|atrocious|useless|worthless|hopeless|worst|a joke|nonsense|shambles|shocking|insulting|"
-        r"nightmare|"
-        r"not good enough|beyond a joke|waste of (?:my )?(?:time|money)|wast(?:ed|ing) my time)\b",
+        r"horrible|awful|appalling|dreadful|abysmal|atrocious|useless|worthless|hopeless|worst|a joke|"
+        r"nonsense|shambles|shocking|insulting|nightmare|not good enough|beyond a joke|"
+        r"waste of (?:my )?(?:time|money)|wast(?:ed|ing) my time)\b",
     ),
     (
         "said again and again",
         0.5,
-        r"\b(?:already (?:told|said|gave|given|explained|answered|asked|tried|sent|did|done|provided)|told you|"
-        r"as i said|like i said|i just said|"
-        r"i said (?:that |it )?(?:already|before|no)|how many (?:more )?times|over and over|again and again|"
-        r"keep (?:asking|saying|telling|getting|"
-        r"repeating|sending|calling|having to)|asked you (?:\w+ )?times|(?:second|third|fourth|fifth|tenth|3rd|4th|"
-        r"5th|\d{1,2}th|umpteenth|hundredth) time|"
-        r"(?:two|three|four|five|six|ten|several|many|countless|\d{1,3}) times (?:already|now|today)?|"
-        r"so many times|once again|yet again|"
-        r"every (?:single )?time|going (?:round )?in circles|same (?:question|answer|problem|thing|issue) (?:again|"
-        r"over)|not listening|"
-        r"(?:aren't|are you not|are you even|don't you) (?:listening|understand|reading)|you (?:don't|do not|"
-        r"didn't|never) (?:understand|listen|get it|answer|help))\b",
+        r"\b(?:already (?:told|said|gave|given|explained|answered|asked|tried|sent|did|done|provided)|"
+        r"told you|as i said|like i said|i just said|i said (?:that |it )?(?:already|before|no)|"
+        r"how many (?:more )?times|over and over|again and again|"
+        r"keep (?:asking|saying|telling|getting|repeating|sending|calling|having to)|asked you (?:\w+ )?times|"
+        r"(?:second|third|fourth|fifth|tenth|3rd|4th|5th|\d{1,2}th|umpteenth|hundredth) time|"
+        r"(?:two|three|four|five|six|ten|several|many|countless|\d{1,3}) times(?: already| now| today)?|"
+        r"so many times|once again|yet again|every (?:single )?time|going (?:round )?in circles|"
+        r"same (?:question|answer|problem|thing|issue) (?:again|over)|not listening|"
+        r"(?:aren't|are you not|are you even|don't you) (?:listening|understand|reading)|"
+        r"you (?:don't|do not|didn't|never) (?:understand|listen|get it|answer|help))\b",
     ),
     (
         "waiting too long",
         0.35,
         r"\b(?:still (?:not|no|nothing|hasn't|haven't|waiting|isn't|didn't|doesn't|don't)|been waiting|"
         r"waited (?:for )?(?:\w+ )?(?:hours?|days?|weeks?|months?|ages|forever)|"
-        r"for (?:hours|days|weeks|months|ages) (?:now|already)?|forever|takes? (?:ages|forever|so long)|"
-        r"taking (?:so long|forever|ages)|when (?:the hell|on earth|will i finally)|"
-        r"finally (?:get|going to)|no ?(?:body|one) (?:helps?|answers?|calls?|replies|cares?|listens|responds?|"
-        r"called|answered|replied)|never (?:arrived|came|called|got|heard|received)|ignored|fobbed off)\b",
+        r"for (?:hours|days|weeks|months|ages)(?: now| already)?|forever|takes? (?:ages|forever|so long)|"
+        r"taking (?:so long|forever|ages)|when (?:the hell|on earth|will i finally)|finally (?:get|going to)|"
+        r"no ?(?:body|one) (?:helps?|answers?|calls?|replies|cares?|listens|responds?|called|answered|replied)|"
+        r"never (?:arrived|came|called|got|heard|received)|ignored|fobbed off)\b",
     ),
     (
         "threat to leave or complain",
         0.5,
-        r"\b(?:never (?:again|buy|order|shop|use|come back|doing business)|(?:take|taking) my (?:business|"
-        r"money) elsewhere|cancel everything|bad review|"
-        r"(?:file|make|filing|lodge) a (?:formal )?complaint|complain(?:ing)? (?:about|to)|better business bureau|"
-        r"trading standards|my lawyer|"
-        r"sue you|consumer (?:protection|rights)|report you|tell everyone|social media|charge ?back)\b",
+        r"\b(?:never (?:again|buy|order|shop|use|come back|doing business)|"
+        r"(?:take|taking) my (?:business|money) elsewhere|cancel everything|bad review|"
+        r"(?:file|make|filing|lodge) a (?:formal )?complaint|complain(?:ing)? (?:about|to)|"
+        r"better business bureau|trading standards|my lawyer|sue you|consumer (?:protection|rights)|"
+        r"report you|tell everyone|social media|charge ?back)\b",
     ),
     (
         "a bot that does not help",
         0.45,
-        r"\b(?:(?:useless|stupid|dumb|damn|bloody|annoying|terrible) (?:bot|robot|machine|computer|ai|assistant|"
-        r"thing|system)|"
-        r"you(?:'re| are) (?:not (?:helping|helpful|listening|understanding)|useless|no help|a joke|hopeless|"
-        r"wrong again)|"
-        r"(?:that|this)(?:'s| is| was)? (?:not|isn't|wasn't) (?:helpful|helping|what i asked|an answer|"
-        r"my question)|didn't (?:help|answer)|doesn't help|does not help|"
-        r"no help (?:at all|whatsoever)|why (?:can't|won't|don't) you|what (?:the hell|the heck|is wrong with you)|"
-        r"come on|for (?:god|heaven|christ|pete|fuck|goodness)'?s? sake|"
-        r"oh my god|jesus(?: christ)?|seriously\?|are you (?:kidding|serious|joking|deaf)|really\?!|ugh+|argh+|"
-        r"gr{2,})(?!\w)",
+        r"\b(?:(?:useless|stupid|dumb|damn|bloody|annoying|terrible) "
+        r"(?:bot|robot|machine|computer|ai|assistant|thing|system)|"
+        r"you(?:'re| are) (?:not (?:helping|helpful|listening|understanding)|"
+        r"useless|no help|a joke|hopeless|wrong again)|"
+        r"(?:that|this)(?:'s| is| was)? (?:not|isn't|wasn't) (?:helpful|helping|what i asked|an answer|my question)|"
+        r"didn't (?:help|answer)|doesn't help|does not help|no help (?:at all|whatsoever)|"
+        r"why (?:can't|won't|don't) you|what (?:the hell|the heck|is wrong with you)|come on|"
+        r"for (?:god|heaven|christ|pete|fuck|goodness)'?s? sake|oh my god|jesus(?: christ)?|seriously\?|"
+        r"are you (?:kidding|serious|joking|deaf)|really\?!|ugh+|argh+|gr{2,})(?!\w)",
     ),
 )  # fmt: skip
 _COMPILED = tuple((reason, weight, re.compile(pattern, re.IGNORECASE)) for reason, weight, pattern in _CUES)
@@ -95,8 +89,8 @@ _CALMED = re.compile(
     re.IGNORECASE,
 )
 _KIND = re.compile(
-    r"\b(?:thanks|thank you|please|great|perfect|wonderful|no (?:problem|rush|worries|hurry)|lovely|appreciate|"
-    r"love (?:it|this|the))\b",
+    r"\b(?:thanks|thank you|please|great|perfect|wonderful|no (?:problem|rush|worries|hurry)|lovely|"
+    r"appreciate|love (?:it|this|the))\b",
     re.IGNORECASE,
 )
 _LETTERS = re.compile(r"[^\W\d_]+")

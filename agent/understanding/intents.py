@@ -21,6 +21,7 @@ import math
 import os
 import re
 import tempfile
+import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -40,12 +41,15 @@ Floats = npt.NDArray[np.float64]
 NONE_CLASSES = frozenset({"out_of_scope", "bare_value"})
 """Classes of examples that teach what is no intent; they are never ranked."""
 _INTENT_FILES = Path(__file__).resolve().parents[2] / "prompts" / "intents"
-_VERSION = 1
+_VERSION = 3
 
 _REGRESSION_STRENGTH = 30.0
 """Inverse regularisation; vectors of length one need a large one."""
 _NEAREST_GAIN = 4.0
 """How much one unit of cosine to the nearest example adds to a class's logit."""
+_SMALL_TALK_HANDICAP = 0.8
+"""Taken off the logits of built-in small talk: a request in unforeseen words often sounds a little like a
+complaint or a goodbye. Asking for a human has no handicap."""
 _NGRAMS_FROM, _NGRAM_HALF_AT, _NGRAM_SHARE = 30, 50, 0.35
 """Words vote from so many examples per intent on, with half of their largest share at so many.
 
@@ -54,8 +58,9 @@ _NGRAM_GAIN = 4.0
 """SVM margins in the scale of the regression's logits."""
 _MAX_NGRAMS = 40_000
 _FOLDS = 4
-_TOO_NEAR = 0.6
-"""A built-in off-topic example as similar as this to one of the business's own is not off-topic there."""
+_TOO_NEAR = 0.65
+"""A built-in off-topic example as similar as this to one of the business's own is not off-topic there,
+and a page's heading as similar to an intent's example would only blur that intent."""
 _CLOSE_RATIO, _CLOSE_MASS = 0.5, 0.6
 """Two intents are close when the second has this share of the first, and both this much together."""
 _KEEP_IN_SCOPE = 0.97
@@ -243,7 +248,7 @@ class Intents:
                 _scope=_Scope(arrays["scope"]),
                 threshold=meta["threshold"],
             )
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
 
@@ -288,9 +293,12 @@ class _Examples:
         labels = np.array([i for i, name in enumerate(names) for _ in data[name]], np.int64)
         vectors = encoder.encode(texts)
         is_own = np.array([name in own for name in names])
-        kept = _not_too_near(vectors, is_own[labels], ~_real(names)[labels] & ~is_own[labels])
+        calibrates = np.array([not name.startswith("_") for name in names])
+        off_topic = ~_real(names) & ~is_own
+        kept = _far(vectors, (~calibrates)[labels], (is_own & calibrates)[labels])
+        kept &= _far(vectors, off_topic[labels], is_own[labels] & kept)
         texts = [text for text, keep in zip(texts, kept, strict=True) if keep]
-        share = _ngram_share([len(texts) for name, texts in data.items() if name in own])
+        share = _ngram_share([len(texts) for name, texts in data.items() if name in own and name[0] != "_"])
         vocabulary = _Vocabulary.of(texts if share else [])
         return cls(
             names=names,
@@ -300,7 +308,7 @@ class _Examples:
             rows=vocabulary.rows(texts),
             share=share,
             own=is_own,
-            calibrates=np.array([not name.startswith("_") for name in names]),
+            calibrates=calibrates,
         )
 
     def where(self, rows: npt.NDArray[np.bool_]) -> _Examples:
@@ -309,10 +317,10 @@ class _Examples:
 
     def fit(self) -> tuple[_Head, _Words]:
         classes = len(self.names)
-        return (
-            _Head.fit(self.vectors, self.labels, classes),
-            _Words.fit(self.rows, self.labels, classes, self.share),
-        )
+        head = _Head.fit(self.vectors, self.labels, classes)
+        small_talk = _real(self.names) & ~self.own & (np.array(self.names) != "human")
+        head.bias[small_talk] -= np.float32(_SMALL_TALK_HANDICAP)
+        return head, _Words.fit(self.rows, self.labels, classes, self.share)
 
 
 def _ngram_share(sizes: Sequence[int]) -> float:
@@ -321,13 +329,11 @@ def _ngram_share(sizes: Sequence[int]) -> float:
     return _NGRAM_SHARE * typical / (typical + _NGRAM_HALF_AT) if typical >= _NGRAMS_FROM else 0.0
 
 
-def _not_too_near(
-    vectors: Vectors, own: npt.NDArray[np.bool_], off_topic: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    """Which examples to keep: all but off-topic ones that this business does deal with."""
+def _far(vectors: Vectors, doubtful: npt.NDArray[np.bool_], sure: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which examples to keep: all but doubtful ones that are too near a sure one."""
     kept = np.ones(len(vectors), np.bool_)
-    if own.any() and off_topic.any():
-        kept[off_topic] = (vectors[off_topic] @ vectors[own].T).max(axis=1) < _TOO_NEAR
+    if doubtful.any() and sure.any():
+        kept[doubtful] = (vectors[doubtful] @ vectors[sure].T).max(axis=1) < _TOO_NEAR
     return kept
 
 

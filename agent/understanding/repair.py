@@ -117,22 +117,24 @@ _YES_PHRASE = _any(
     "alright|what i (?:want|meant|said))"
     "(?: (?:by|with|for) me)?", "it(?:'s| is|s) (?:right|correct|fine|ok(?:ay)?|true)", "you(?:'re| are|r) right",
     "sounds (?:good|great|fine|right|perfect)(?: to me)?", "looks (?:good|right|correct|fine)(?: to me)?",
-    "(?:that |it )?works(?: for me)?", "i (?:do|am|did|would|agree|guess so|think so|am sure|'m sure)", "i'm sure", "i'd like that",
+    "(?:that |it )?works(?: for me)?", "i (?:do|am|did|would|agree|guess so|think so|am sure)", "i'm sure",
     "i would (?:like|love) (?:that|to)", "i'd (?:like|love) (?:that|to)", "it is", "it does", "that is", "they are",
     "let's do (?:it|that)", "make it so", "why not", "good", "for sure", "be my guest",
 )  # fmt: skip
 _NO_WORD = _any("no", "nope", "nah", "naw", "negative", "no+", "non", "na+h", "nay")
+_DEED = "(?:do|cancel|return|send|change|book|order|place|submit|refund|go ahead|proceed|confirm)"
+_SAID = "what i (?:want(?:ed)?|meant|said|asked)"
 _NO_PHRASE = _any(
-    "thank(?:s| you)", "no", "not (?:now|really|today|yet|at all|that(?: one)?|right now|at the moment|quite|interested)",
-    "(?:please )?(?:don't|do not|dont)(?: (?:do|cancel|return|send|change|book|order|place|submit|refund|go ahead|proceed|confirm))?(?: with)?(?: (?:it|that|this|anything|them|my order))?", "please no", "stop", "way",
-    "(?:that|it)(?:'s| is|s) (?:not (?:right|correct|it|true|what i (?:want(?:ed)?|meant|said|asked)|"
-    "the (?:right )?one|mine)|wrong|incorrect|false)",
-    "(?:that|it) (?:isn't|is not|isnt) (?:right|correct|it|true|what i (?:want(?:ed)?|meant|said|asked)|mine)",
-    "i (?:don't|do not|dont|didn't|did not|wouldn't|would not|won't)(?: (?:want|like|think so|need)(?: (?:it|that|"
-    "to|this|any))?)?",
+    "thank(?:s| you)", "no", "please no", "stop", "way", "certainly not", "absolutely not", "definitely not",
+    "not (?:now|really|today|yet|at all|that(?: one)?|right now|at the moment|quite|interested)",
+    f"(?:please )?(?:don't|do not|dont)(?: {_DEED})?(?: with)?(?: (?:it|that|this|anything|them|my order))?",
+    f"(?:that|it)(?:'s| is|s) (?:not (?:right|correct|it|true|{_SAID}|the (?:right )?one|mine)|wrong|incorrect|false)",
+    f"(?:that|it) (?:isn't|is not|isnt) (?:right|correct|it|true|{_SAID}|mine)",
+    "i (?:don't|do not|dont|didn't|did not|wouldn't|would not|won't)"
+    "(?: (?:want|like|think so|need)(?: (?:it|that|to|this|any))?)?",
     "i'd rather not", "i would rather not", "rather not", "wrong(?: (?:one|number|order))?", "incorrect", "not correct",
-    "certainly not", "absolutely not", "definitely not", "of course not", "never", "i said no", "leave it(?: as it is)?", "i'm good",
-    "i am good", "i'm fine", "that's (?:all|it|everything)", "nothing(?: else| more)?", "it is not", "it isn't", "it's not",
+    "of course not", "never", "i said no", "leave it(?: as it is)?", "i'm good", "i am good", "i'm fine",
+    "that's (?:all|it|everything)", "nothing(?: else| more)?", "it is not", "it isn't", "it's not",
 )  # fmt: skip
 _BYE = _any(
     "good ?bye", "bye(?:[ -]?bye)?", "see (?:you|ya)(?: (?:later|soon|around|then))?", "cya", "farewell", "cheerio",
@@ -141,7 +143,8 @@ _BYE = _any(
 )  # fmt: skip
 _BEFORE_BYE = _any(
     "no", "ok", "okay", "alright", "right", "great", "perfect", "well", "so", "thanks(?: a lot)?", "thank you",
-    "that's (?:all|it|everything)", "that is all", "that will be all", "nothing (?:else|more)", "i'm done", "we're done",
+    "that's (?:all|it|everything)", "that is all", "that will be all", "nothing (?:else|more)", "i'm done",
+    "we're done",
     "cheers", "i have to go", "gotta go",
 )  # fmt: skip
 _AFTER_BYE = _any(

@@ -247,9 +247,7 @@ class Line:
 
     def last_answer(self) -> Stretch:
         """The agent's latest speech since the caller's last word or key."""
-        began = [
-            stretch.start_secs for stretch in self.agent_stretches if stretch.end_secs > self._heard_after
-        ]
+        began = [stretch.start_secs for stretch in self.agent_stretches if stretch.end_secs > self._heard_after]
         if self._agent_since is not None:
             began.append(self._agent_since)
         return Stretch(min(began), self._agent_until)

@@ -268,9 +268,7 @@ class TwilioCall:
         if self._ended is None:
             self._end("caller")
             with contextlib.suppress(ConnectionClosed):
-                await self._send(
-                    "stop", {"stop": {"accountSid": self._account_sid, "callSid": self.call_sid}}
-                )
+                await self._send("stop", {"stop": {"accountSid": self._account_sid, "callSid": self.call_sid}})
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -294,9 +292,7 @@ class TwilioCall:
                     self._voice_url, data=self._fields, headers=self._signature(known_as, self._fields)
                 )
             except httpx.HTTPError as fault:
-                raise CallRefused(
-                    f"no answer from {self._voice_url}: {fault or type(fault).__name__}"
-                ) from None
+                raise CallRefused(f"no answer from {self._voice_url}: {fault or type(fault).__name__}") from None
         if not answer.is_success:
             raise CallRefused(f"the webhook answered {answer.status_code}")
         return answer.text

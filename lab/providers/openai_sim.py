@@ -164,9 +164,7 @@ class OpenAISim:
         """Listen. Raises OSError where the port is taken."""
         listener = socket.create_server(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
-        config = uvicorn.Config(
-            self._app(), log_config=None, access_log=False, lifespan="off", loop="asyncio"
-        )
+        config = uvicorn.Config(self._app(), log_config=None, access_log=False, lifespan="off", loop="asyncio")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, name=_THREAD, daemon=True
@@ -509,13 +507,14 @@ def main() -> None:
         description=HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    reader.add_argument(
-        "--port", type=int, default=7999, help="port on 127.0.0.1 (default 7999; 0 takes any)"
-    )
+    reader.add_argument("--port", type=int, default=7999, help="port on 127.0.0.1 (default 7999; 0 takes any)")
     reader.add_argument("--api-key", help="refuse every other key")
     arguments = reader.parse_args()
     sim = OpenAISim(echo_agent, port=arguments.port, api_key=arguments.api_key)
-    sim.start()
+    try:
+        sim.start()
+    except OSError as fault:
+        reader.error(f"port {arguments.port} cannot be used: {fault.strerror}")
     print(f"OPENAI_BASE_URL={sim.base_url}", flush=True)
     try:
         sim.wait()

@@ -106,9 +106,7 @@ async def test_a_long_answer_stops_at_the_token_limit(sim: OpenAISim, client: As
 
 
 @pytest.mark.asyncio
-async def test_tool_calls_arrive_in_pieces_that_join_to_their_arguments(
-    sim: OpenAISim, client: AsyncOpenAI
-) -> None:
+async def test_tool_calls_arrive_in_pieces_that_join_to_their_arguments(sim: OpenAISim, client: AsyncOpenAI) -> None:
     wanted = [("order_status", {"order": "12345"}), ("opening_hours", {})]
     sim.script(CallTools(wanted, text="One moment."))
     names: dict[int, str] = {}
@@ -182,13 +180,9 @@ async def test_a_hanging_provider_runs_into_the_client_s_timeout_and_sees_it_lea
 
 
 @pytest.mark.asyncio
-async def test_a_provider_that_hangs_after_some_words_has_said_them(
-    sim: OpenAISim, client: AsyncOpenAI
-) -> None:
+async def test_a_provider_that_hangs_after_some_words_has_said_them(sim: OpenAISim, client: AsyncOpenAI) -> None:
     sim.script(Hang("Let me see"))
-    stream = await client.with_options(timeout=0.3).chat.completions.create(
-        model="sim-1", messages=ASK, stream=True
-    )
+    stream = await client.with_options(timeout=0.3).chat.completions.create(model="sim-1", messages=ASK, stream=True)
     heard = ""
     with pytest.raises((httpx.ReadTimeout, APITimeoutError)):
         async for chunk in stream:
@@ -312,3 +306,13 @@ def test_it_runs_alone_and_prints_its_address() -> None:
             assert answer.json()["choices"][0]["message"]["content"] == "You said: hello there"
         finally:
             process.terminate()
+
+
+@pytest.mark.asyncio
+async def test_alone_it_says_that_its_port_is_taken(sim: OpenAISim) -> None:
+    port = sim.base_url.removesuffix("/v1").rsplit(":", 1)[1]
+    command = [sys.executable, "-m", "lab.providers.openai_sim", "--port", port]
+    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ended.returncode == 2
+    assert f"port {port} cannot be used" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -48,9 +48,7 @@ def test_a_stretch_is_cut_to_the_call() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 20))), st.integers(0, 300), st.integers(0, 300))
-def test_any_stretch_is_the_same_stretch_of_the_whole(
-    pieces: list[tuple[int, int]], first: int, last: int
-) -> None:
+def test_any_stretch_is_the_same_stretch_of_the_whole(pieces: list[tuple[int, int]], first: int, last: int) -> None:
     recording = Recording(100)
     end = 0
     for gap, length in pieces:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from agent.events import (
     TurnMeasured,
     UserSaid,
 )
-from lab.call import Keys, Speech, converse, play, prepare, read_arguments, report
+from lab.call import Keys, Speech, converse, local_url, play, prepare, read_arguments, report
 from lab.call_report import (
     NoJournal,
     Saying,
@@ -43,6 +44,7 @@ from lab.caller import UnreadableSound
 from lab.carriers.line import Stretch
 from lab.carriers.mulaw import Samples
 from lab.carriers.twilio import TwilioCall
+from pipelines.settings import Settings
 
 Serve = Callable[[FastAPI], str]
 MakeAgent = Callable[..., Any]
@@ -92,6 +94,12 @@ def test_lines_files_and_keys_keep_the_order_of_the_command_line() -> None:
     ]
     assert arguments.url == "http://h:1"
     assert arguments.voice == "rms"
+
+
+def test_a_server_on_all_interfaces_is_called_on_this_machine() -> None:
+    settings = Settings(host="0.0.0.0", port=7861)
+    assert local_url(settings) == "http://127.0.0.1:7861"
+    assert settings.address == "http://0.0.0.0:7861"
 
 
 def test_the_next_command_line_starts_afresh() -> None:
@@ -206,9 +214,7 @@ async def test_the_journal_is_read_until_the_end_of_the_call_stands_in_it(serve:
         ("XX1", "right", "does not know"),
     ],
 )
-async def test_without_a_journal_the_reason_is_given(
-    serve: Serve, call_sid: str, token: str, word: str
-) -> None:
+async def test_without_a_journal_the_reason_is_given(serve: Serve, call_sid: str, token: str, word: str) -> None:
     app = FastAPI()
     _journal_app(app, [EVENTS])
     with pytest.raises(NoJournal, match=word):
@@ -227,6 +233,10 @@ def _answering() -> Callable[[Any, dict[str, Any]], Any]:
             await agent.play(TONE)
 
     return on_message
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 @dataclass
@@ -291,7 +301,7 @@ async def test_without_a_token_the_call_still_leaves_what_the_caller_measured(
 ) -> None:
     talk = await _talk(phone_agent(_answering()), [Keys("1")], tmp_path, "")
     assert "set ADMIN_TOKEN" in talk.printed
-    assert {path.name for path in tmp_path.iterdir()} == {"call.wav", "transcript.txt", "latency.txt"}
+    assert _names(tmp_path) == {"call.wav", "transcript.txt", "latency.txt"}
     assert "By the server" not in (tmp_path / "transcript.txt").read_text()
     assert "[keys 1]" in (tmp_path / "latency.txt").read_text()
 
@@ -327,21 +337,27 @@ async def test_an_agent_that_hangs_up_leaves_the_rest_unsaid(phone_agent: MakeAg
     assert [saying.text for saying in talk.said] == ["[keys 1]"]
 
 
-def _type(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the text be standard input, with its end after it."""
-    reading, writing = os.pipe()
-    os.write(writing, text.encode())
-    os.close(writing)
-    monkeypatch.setattr("sys.stdin", os.fdopen(reading))
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """`typed(text)` lets the text be standard input, with its end after it."""
+    with contextlib.ExitStack() as opened:
+
+        def type_in(text: str) -> None:
+            reading, writing = os.pipe()
+            os.write(writing, text.encode())
+            os.close(writing)
+            monkeypatch.setattr("sys.stdin", opened.enter_context(os.fdopen(reading)))
+
+        yield type_in
 
 
 @pytest.mark.asyncio
 async def test_typed_lines_are_said_until_end_of_file_and_the_agent_s_words_are_printed(
-    phone_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
+    phone_agent: MakeAgent, typed: Callable[[str], None]
 ) -> None:
-    _type("hello there\n\n  goodbye \n", monkeypatch)
     out = io.StringIO()
     said: list[Saying] = []
+    typed("hello there\n\n  goodbye \n")
     async with TwilioCall.dial(phone_agent(_answering()).voice_url) as call:
         await converse(call, Whistle(), Loudness(), said, Console(file=out))
     assert [saying.text for saying in said] == ["hello there", "goodbye"]
@@ -351,13 +367,13 @@ async def test_typed_lines_are_said_until_end_of_file_and_the_agent_s_words_are_
 
 @pytest.mark.asyncio
 async def test_a_typed_conversation_ends_when_the_agent_hangs_up(
-    phone_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch
+    phone_agent: MakeAgent, typed: Callable[[str], None]
 ) -> None:
     async def leaves(agent: Any, message: dict[str, Any]) -> None:
         if message["event"] == "media" and message["media"]["payload"] != SILENCE:
             await agent.hang_up()
 
-    _type("hello\nstill there\n", monkeypatch)
+    typed("hello\nstill there\n")
     said: list[Saying] = []
     async with TwilioCall.dial(phone_agent(leaves).voice_url) as call:
         await converse(call, Whistle(), Loudness(), said, Console(file=io.StringIO()))

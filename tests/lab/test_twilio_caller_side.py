@@ -166,9 +166,7 @@ async def test_keys_arrive_one_by_one_in_order(phone_agent: MakeAgent) -> None:
         with pytest.raises(ValueError, match="no keys of a telephone: x"):
             await call.digits("4x")
     await agent.closed.wait()
-    assert [m["dtmf"] for m in agent.of("dtmf")] == [
-        {"track": "inbound_track", "digit": key} for key in "42#"
-    ]
+    assert [m["dtmf"] for m in agent.of("dtmf")] == [{"track": "inbound_track", "digit": key} for key in "42#"]
     pressed = [event.at_secs for event in call.events if event.kind == "digit"]
     assert np.diff(pressed).round(2).tolist() == [0.2, 0.2]
 

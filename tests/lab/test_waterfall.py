@@ -86,7 +86,4 @@ def test_nothing_measured_is_nothing_to_draw(tmp_path: Path) -> None:
 
 def test_matplotlib_is_loaded_only_for_the_picture() -> None:
     probe = "import sys, lab.waterfall; sys.exit('matplotlib' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", probe], cwd=Path(__file__).parents[2], check=False).returncode
-        == 0
-    )
+    assert subprocess.run([sys.executable, "-c", probe], cwd=Path(__file__).parents[2], check=False).returncode == 0

@@ -153,7 +153,7 @@ def test_where_the_caller_cut_in_the_unheard_rest_fades_and_stays_out(open_page:
     tell(page, server_message(type="heard", turn_id="t1", text=heard, complete=False))
     agent = turns(page, "agent")
     expect(agent.locator(".unheard")).to_have_text("and comes on Friday.")
-    expect(agent).to_contain_text("You cut in here.")
+    expect(agent).to_contain_text("The rest was not heard.")
     tell(page, says(7, "Your order left on Monday and comes on Friday.", ""))
     expect(agent.locator(".unheard")).to_be_hidden()
     assert agent.locator(".plain").inner_text().strip() == heard
@@ -167,6 +167,39 @@ def test_a_done_effect_is_shown_as_a_receipt(open_page: OpenPage) -> None:
     start_call(page)
     tell(page, server_message(type="card", title="Return created", rows=[["Order", "10007"], ["At", "14:02"]]))
     expect(page.get_by_role("region", name="Return created").locator("dd")).to_have_text(["10007", "14:02"])
+
+
+def test_what_the_answer_shows_stands_beside_the_spoken_words(open_page: OpenPage, server: FakeServer) -> None:
+    page = open_page()
+    start_call(page)
+    tell(page, rtvi("user-transcription", text="When do you open?", final=True))
+    cards = [{"title": "Hours", "rows": [["Monday", "9 to 5"]]}]
+    sources = [{"name": "Opening hours", "url": None}]
+    tell(page, server_message(type="show", sources=sources, quick_replies=["Sunday?"], buttons=[], cards=cards))
+    tell(page, says(1, "At nine.", ""))
+    agent = turns(page, "agent")
+    expect(agent).to_have_count(1)
+    expect(agent.locator(".chip")).to_have_text("Opening hours")
+    expect(agent.get_by_role("region", name="Hours")).to_be_visible()
+    page.get_by_role("button", name="Sunday?").click()
+    expect(agent.last).to_contain_text("You said Sunday?")
+
+
+def test_spoken_words_that_also_come_as_events_are_not_shown_twice(open_page: OpenPage, server: FakeServer) -> None:
+    page = open_page()
+    start_call(page)
+    tell(page, server_message(type="token", token=TOKEN), says(1, "We open at nine.", ""))
+    while server.listeners() == 0:
+        page.wait_for_timeout(10)
+    server.later("message", {"who": "agent", "name": "Nova", "text": "We open at nine."})
+    server.later("message", {"who": "human", "name": "Maria", "text": "I am here too."})
+    expect(turns(page, "human")).to_contain_text("I am here too.")
+    expect(turns(page, "agent")).to_have_count(1)
+    page.get_by_role("button", name="Hang up").click()
+    server.later("message", {"who": "agent", "name": "Nova", "text": "We open at nine."})
+    server.later("message", {"who": "agent", "name": "Nova", "text": "Your call-back is booked."})
+    expect(turns(page, "agent").last).to_contain_text("Your call-back is booked.")
+    expect(turns(page, "agent")).to_have_count(2)
 
 
 def test_muting_is_told_to_the_call_and_shown(open_page: OpenPage) -> None:
@@ -190,7 +223,7 @@ def test_hanging_up_ends_the_call_and_leaves_its_length_in_the_thread(open_page:
     expect(call(page)).to_have_attribute("data-phase", "ended")
     expect(page.get_by_text("Call ended after 1:05")).to_be_visible()
     expect(page.locator(".unheard")).to_have_text("at nine.")
-    page.get_by_role("button", name="Go on by typing").click()
+    page.get_by_role("button", name="Type instead").click()
     expect(page.get_by_label("Message")).to_be_focused()
     expect(call(page)).to_have_count(0)
 
@@ -241,7 +274,7 @@ def test_a_call_that_fails_says_why_and_what_to_do(open_page: OpenPage, problem:
     tell(page, {"type": "call/problem", "problem": problem})
     alert = page.get_by_role("alert", name="Call")
     expect(alert).to_contain_text(remedy)
-    alert.get_by_role("button", name="Go on by typing").click()
+    alert.get_by_role("button", name="Type instead").click()
     expect(page.get_by_role("button", name="Call")).to_be_visible()
 
 

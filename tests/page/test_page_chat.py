@@ -279,7 +279,7 @@ def test_a_colleague_takes_over_types_and_writes(open_page: OpenPage, server: Fa
     server.answers["thanks"] = [done("", with_human=True)]
     page = open_page()
     ask(page, "human please")
-    expect(page.get_by_text("A colleague takes over from here.")).to_be_visible()
+    expect(page.get_by_text("A colleague has been asked")).to_be_visible()
     while server.listeners() == 0:
         page.wait_for_timeout(10)
     server.later("state", {"state": "queued", "words": "you are number 2 in the queue"})

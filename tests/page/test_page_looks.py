@@ -20,8 +20,8 @@ AXE = ROOT / "transports" / "page" / "node_modules" / "axe-core" / "axe.min.js"
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1024, "height": 768}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1024, "height": 768}, "color_scheme": "dark"},
-    "phone": {"viewport": {"width": 320, "height": 568}, "color_scheme": "light", "has_touch": True},
-    "phone-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True},
+    "phone": {"viewport": {"width": 320, "height": 568}, "color_scheme": "light", "has_touch": True, "is_mobile": True},
+    "phone-dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark", "has_touch": True, "is_mobile": True},
 }
 ANSWER = """You can return any book within **30 days**:
 
@@ -39,6 +39,13 @@ The reference is `RT-10007`."""
 
 def first_screen(page: Page, server: FakeServer) -> None:
     expect(page.get_by_label("Message")).to_be_focused()
+
+
+def asking_to_forget(page: Page, server: FakeServer) -> None:
+    ask(page, "hello")
+    expect(turns(page, "agent")).to_contain_text("You said hello")
+    page.get_by_role("button", name="New conversation").click()
+    expect(page.get_by_role("button", name="Yes")).to_be_focused()
 
 
 def answered(page: Page, server: FakeServer) -> None:
@@ -73,7 +80,7 @@ def stopped(page: Page, server: FakeServer) -> None:
     ask(page, "story")
     expect(turns(page, "agent")).to_contain_text("Once")
     page.keyboard.press("Escape")
-    expect(page.get_by_text("You stopped this answer.")).to_be_visible()
+    expect(page.locator(".aside")).to_have_text("You stopped this answer.")
 
 
 def offline(page: Page, server: FakeServer) -> None:
@@ -86,7 +93,7 @@ def offline(page: Page, server: FakeServer) -> None:
 def with_colleague(page: Page, server: FakeServer) -> None:
     server.answers["a person, please"] = [done("I get somebody for you.", handed_off=True)]
     ask(page, "a person, please")
-    expect(page.get_by_text("A colleague takes over")).to_be_visible()
+    expect(page.get_by_text("A colleague has been asked")).to_be_visible()
     while server.listeners() == 0:
         page.wait_for_timeout(10)
     server.later("message", {"who": "human", "name": "Maria", "text": "Hello, Maria here. How can I help?"})
@@ -95,6 +102,7 @@ def with_colleague(page: Page, server: FakeServer) -> None:
 
 
 def unknown_token(page: Page, server: FakeServer) -> None:
+    expect(page.get_by_label("Message")).to_be_focused()
     page.evaluate("localStorage.setItem('openline.token', 'gone')")
     page.reload()
     expect(page.get_by_text("Your earlier conversation is no longer here")).to_be_visible()
@@ -102,7 +110,7 @@ def unknown_token(page: Page, server: FakeServer) -> None:
 
 def asked_for_microphone(page: Page, server: FakeServer) -> None:
     page.get_by_role("button", name="Call").click()
-    expect(page.get_by_text("Allow the microphone")).to_be_visible()
+    expect(page.get_by_role("region", name="Call")).to_contain_text("Allow the microphone")
 
 
 def listening(page: Page, server: FakeServer) -> None:
@@ -125,7 +133,7 @@ def cut_in(page: Page, server: FakeServer) -> None:
     tell(page, server_message(type="heard", turn_id="t1", text="Your order left", complete=False))
     tell(page, rtvi("bot-stopped-speaking"), rtvi("user-transcription", text="To which address?", final=True))
     tell(page, server_message(type="state", state="looking_up", words="looking up your order"))
-    expect(page.get_by_text("You cut in here.")).to_be_visible()
+    expect(page.get_by_text("The rest was not heard.")).to_be_visible()
 
 
 def muted(page: Page, server: FakeServer) -> None:
@@ -167,7 +175,7 @@ def call_ended(page: Page, server: FakeServer) -> None:
 STATES: dict[str, Callable[[Page, FakeServer], None]] = {
     show.__name__: show
     for show in (
-        first_screen, answered, working, failed, stopped, offline, with_colleague, unknown_token,
+        first_screen, asking_to_forget, answered, working, failed, stopped, offline, with_colleague, unknown_token,
         asked_for_microphone, listening, speaking, cut_in, muted, reconnecting, device_gone, refused, busy,
         call_ended,
     )
@@ -228,19 +236,22 @@ def test_the_keyboard_reaches_everything_and_focus_is_visible(open_page: OpenPag
     page = open_page()
     answered(page, server)
     page.get_by_label("Message").fill("x")
-    page.evaluate("document.activeElement.blur()")
+    wanted = ["New conversation", "Call", "your orders", "Returns and refunds", "Start a return"]
+    wanted += ["How long does it take?", "message", "Send"]
     reached = []
-    for _ in range(12):
+    for _ in range(2 * len(wanted)):
         page.keyboard.press("Tab")
-        reached.append(page.evaluate("(document.activeElement.ariaLabel || document.activeElement.innerText || "
-                                     "document.activeElement.id).trim()"))  # fmt: skip
-        seen = page.evaluate(
-            "getComputedStyle(document.activeElement).outlineStyle !== 'none' || "
-            "document.activeElement.closest('.composer:focus-within') !== null"
+        name, seen = page.evaluate(
+            """() => {
+              const at = document.activeElement;
+              const outlined = getComputedStyle(at).outlineStyle !== 'none' || at.closest('.composer') !== null;
+              return [at === document.body ? '' : at.ariaLabel || at.innerText.trim() || at.id, outlined];
+            }"""
         )
-        assert seen or reached[-1] == "", reached
-    wanted = ["New conversation", "Call", "your orders", "Returns and refunds", "Start a return", "message", "Send"]
-    assert [name for name in reached if name in wanted] [: len(wanted)] == wanted
+        assert seen or name == "", name
+        reached.append(name)
+    start = reached.index(wanted[0])
+    assert reached[start : start + len(wanted)] == wanted
 
 
 def settle(page: Page) -> None:
@@ -254,7 +265,7 @@ def settle(page: Page) -> None:
 def overflow(page: Page) -> int:
     """How far the page can be scrolled sideways, in CSS pixels."""
     wide: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return wide
+    return max(wide, 0)
 
 
 def small_targets(page: Page) -> list[str]:
@@ -269,6 +280,7 @@ def small_targets(page: Page) -> list[str]:
 
 def violations(page: Page, axe: str) -> list[str]:
     page.evaluate(axe)
+    page.evaluate("document.getAnimations().filter((one) => one.animationName === 'fade').forEach((one) => one.finish())")
     found = page.evaluate(
         """async () => (await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',
         'best-practice']})).violations.map((one) => [one.id, one.nodes.map((node) => node.html + node.failureSummary)])"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -35,6 +35,12 @@ def clock() -> Clock:
 def database(tmp_path: Path) -> str:
     """The URL of an empty SQLite database."""
     return f"sqlite:///{tmp_path / 'journal.db'}"
+
+
+@pytest.fixture
+def on_disk(tmp_path: Path) -> Callable[[], bytes]:
+    """Reads everything in the database's files, the write-ahead log among them."""
+    return lambda: b"".join(path.read_bytes() for path in sorted(tmp_path.glob("journal.db*")))
 
 
 @pytest.fixture(

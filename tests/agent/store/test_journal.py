@@ -20,6 +20,7 @@ from agent.events import (
     load,
 )
 from agent.store.journal import Conflict, Lease, Taken
+from agent.store.sql import PAGE_EVENTS
 
 
 def said(text: str, turn_id: str = "t1") -> UserSaid:
@@ -45,9 +46,11 @@ async def test_what_is_appended_is_read_in_order(home: Any, conversation_id: str
 
 
 async def test_a_long_journal_is_read_whole(home: Any, conversation_id: str) -> None:
-    events = [said(str(n)) for n in range(350)]
+    events = [said(str(n)) for n in range(2 * PAGE_EVENTS)]
     await home.append(conversation_id, 0, events)
     assert await home.read(conversation_id) == events
+    async with asyncio.timeout(10):
+        assert await take(home.watch(conversation_id, 3), len(events) - 3) == events[3:]
 
 
 async def test_a_kind_of_event_from_another_version_is_kept_as_it_is(home: Any, conversation_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,11 @@ PLANTED = b"sunflower"
 """Stands in what is forgotten, in clear."""
 KEY = bytes(range(32))
 
+OnDisk = Callable[[], bytes]
+
 
 def said(text: str) -> UserSaid:
     return UserSaid(text=text, at=1.0, turn_id="t1", session_id="s1")
-
-
-def bytes_on_disk(folder: Path) -> bytes:
-    """Everything in the database's files, the write-ahead log among them."""
-    return b"".join(path.read_bytes() for path in sorted(folder.glob("journal.db*")))
 
 
 async def test_a_journal_is_there_after_a_restart(database: str, clock: Any) -> None:
@@ -44,7 +42,9 @@ async def test_a_journal_is_there_after_a_restart(database: str, clock: Any) -> 
     await second.close()
 
 
-async def test_another_process_sees_what_is_written(database: str, sqlite_home: SqlJournal, clock: Any) -> None:
+async def test_another_process_sees_what_is_written(
+    database: str, sqlite_home: SqlJournal, clock: Any
+) -> None:
     other = await SqlJournal.open(database, clock=clock, poll_secs=0.01)
     stream = other.watch("c", 0)
     coming = asyncio.create_task(anext(stream))
@@ -77,14 +77,14 @@ async def test_two_processes_that_race_write_each_version_once(database: str, cl
         await home.close()
 
 
-async def test_the_database_holds_no_token_of_a_customer(tmp_path: Path, sqlite_home: SqlJournal) -> None:
+async def test_the_database_holds_no_token_of_a_customer(on_disk: OnDisk, sqlite_home: SqlJournal) -> None:
     token = await sqlite_home.issue_token("c")
     assert await sqlite_home.find_token(token) == "c"
-    assert b"customer_tokens" in bytes_on_disk(tmp_path)
-    assert token.encode() not in bytes_on_disk(tmp_path)
+    assert b"customer_tokens" in on_disk()
+    assert token.encode() not in on_disk()
 
 
-async def test_a_forgotten_conversation_is_in_no_file(tmp_path: Path, sqlite_home: SqlJournal) -> None:
+async def test_a_forgotten_conversation_is_in_no_file(on_disk: OnDisk, sqlite_home: SqlJournal) -> None:
     word = PLANTED.decode()
     vault = await Vault(sqlite_home, KEY).open(f"c-{word}")
     vault.protect("EMAIL", f"{word}@example.com", f"{word}@example.com")
@@ -105,13 +105,13 @@ async def test_a_forgotten_conversation_is_in_no_file(tmp_path: Path, sqlite_hom
     wrapped = await sqlite_home.vault_key(f"c-{word}")
     assert wrapped
     for planted in (PLANTED, sealed, wrapped):
-        assert planted in bytes_on_disk(tmp_path)
+        assert planted in on_disk()
 
     await sqlite_home.forget(f"c-{word}")
 
     for planted in (PLANTED, sealed, wrapped):
-        assert planted not in bytes_on_disk(tmp_path)
-    assert b"a tulip" in bytes_on_disk(tmp_path)
+        assert planted not in on_disk()
+    assert b"a tulip" in on_disk()
 
 
 async def test_the_vaults_key_goes_first(tmp_path: Path, sqlite_home: SqlJournal) -> None:
@@ -131,7 +131,7 @@ async def test_the_vaults_key_goes_first(tmp_path: Path, sqlite_home: SqlJournal
 
 async def test_an_append_stands_whole_or_not_at_all(tmp_path: Path, sqlite_home: SqlJournal) -> None:
     with sqlite3.connect(tmp_path / "journal.db") as fault:
-        fault.execute("CREATE TRIGGER broken BEFORE INSERT ON hand_offs BEGIN SELECT RAISE(FAIL, 'disk'); END")
+        fault.execute("CREATE TRIGGER bad BEFORE INSERT ON hand_offs BEGIN SELECT RAISE(FAIL, 'disk'); END")
     moved = HandOffMoved(hand_off_id="h", state="requested", at=2.0)
     with pytest.raises(Exception, match="disk"):
         await sqlite_home.append("c", 0, [said("hello"), moved])

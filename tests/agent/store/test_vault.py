@@ -6,7 +6,7 @@ import asyncio
 import base64
 import multiprocessing
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -240,16 +240,16 @@ async def test_a_save_whose_answer_was_lost_is_repeated_without_harm(home: Any, 
 
 
 async def test_the_database_never_holds_a_value_in_clear(
-    tmp_path: Path, sqlite_home: SqlJournal, conversation_id: str
+    on_disk: Callable[[], bytes], sqlite_home: SqlJournal, conversation_id: str
 ) -> None:
     vault = await Vault(sqlite_home, KEY).open(conversation_id)
     vault.protect("EMAIL", EMAIL, EMAIL.lower())
     vault.protect("CARD", CARD, CARD.replace(" ", ""))
     await vault.save()
-    on_disk = b"".join(path.read_bytes() for path in tmp_path.glob("journal.db*"))
-    assert b"vault_values" in on_disk
+    kept = on_disk()
+    assert b"vault_values" in kept
     for planted in (EMAIL, EMAIL.lower(), CARD, CARD.replace(" ", ""), "Jane"):
-        assert planted.encode() not in on_disk
+        assert planted.encode() not in kept
 
 
 async def test_another_key_does_not_open_the_vault(home: Any, conversation_id: str) -> None:
@@ -260,9 +260,9 @@ async def test_another_key_does_not_open_the_vault(home: Any, conversation_id: s
         await Vault(home, bytes(32)).open(conversation_id)
 
 
-async def test_a_key_or_value_moved_to_another_conversation_does_not_open(home: Any, conversation_id: str) -> None:
+async def test_a_key_moved_to_another_conversation_does_not_open(home: Any, conversation_id: str) -> None:
     vault = await Vault(home, KEY).open(conversation_id)
-    email(vault, "jane"), email(vault, "joe")
+    email(vault, "jane")
     await vault.save()
     wrapped = await home.vault_key(conversation_id)
     await home.add_vault_key(f"{conversation_id}-thief", wrapped)
@@ -282,7 +282,7 @@ async def test_a_value_under_another_token_does_not_open(clock: Any) -> None:
         await Vault(home, KEY).open("c")
 
 
-async def test_equal_values_of_two_conversations_cannot_be_told_equal(home: Any, conversation_id: str) -> None:
+async def test_equal_values_of_two_conversations_look_different(home: Any, conversation_id: str) -> None:
     kept = []
     for each in (conversation_id, f"{conversation_id}-2"):
         vault = await Vault(home, KEY).open(each)
@@ -386,7 +386,7 @@ async def test_a_value_that_looks_like_a_token_is_not_revealed_twice(vault: Conv
         ("EMAIL", EMAIL, "mary-jane.doe@example.com", "mary-jane.doe@example.com"),
         ("EMAIL", EMAIL, "jane.doe@example.com.au", "jane.doe@example.com.au"),
         ("EMAIL", EMAIL, "jane doe example com", "jane doe example com"),
-        ("PHONE", "12345678", "It is 1234-5678, 1234 5678 or 12345678.", "It is [PHONE_1], [PHONE_1] or [PHONE_1]."),
+        ("PHONE", "12345678", "1234-5678, 1234 5678 or 12345678.", "[PHONE_1], [PHONE_1] or [PHONE_1]."),
         ("PHONE", "12345678", "order 123456789 and 012345678", "order 123456789 and 012345678"),
         ("PHONE", "12345678", "1234, 5678", "1234, 5678"),
         ("PHONE", "+1 (212) 555-0123", "call +1 212.555.0123 now", "call [PHONE_1] now"),
@@ -475,8 +475,9 @@ def test_no_typed_text_reveals_a_value(text: str) -> None:
     assert neutralise(neutralise(text)) == neutralise(text)
 
 
-@pytest.mark.parametrize("hostile", ["[" * 4000, "[A" * 2000, "[A_" * 1300, "[" + "A" * 4000, "[ " * 2000, "_" * 4000])
-def test_a_hostile_text_does_not_stall(hostile: str) -> None:
+@pytest.mark.parametrize("piece", ["[", "[A", "[A_", "[ ", "A", "_", "A_ "])
+def test_a_hostile_text_does_not_stall(piece: str) -> None:
+    hostile = "[" + piece * 4000
     assert len(neutralise(hostile)) == len(hostile)
 
 
@@ -495,19 +496,20 @@ def test_a_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
 
 def test_processes_that_start_at_once_have_one_key(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        keys = pool.starmap(load_or_make_key, [(tmp_path / str(n // 6), None) for n in range(24)], chunksize=1)
+        folders = [(tmp_path / str(n // 6), None) for n in range(24)]
+        keys = pool.starmap(load_or_make_key, folders, chunksize=1)
     assert len(set(keys)) == 4
 
 
-@pytest.mark.parametrize("coded", [base64.b64encode(b"\xff" * 32), base64.urlsafe_b64encode(b"\xff" * 32) + b"\n"])
-def test_a_configured_key_wins_and_makes_no_file(tmp_path: Path, coded: bytes) -> None:
-    assert load_or_make_key(tmp_path, coded.decode()) == b"\xff" * 32
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
+def test_a_configured_key_wins_and_makes_no_file(tmp_path: Path, encode: Callable[[bytes], bytes]) -> None:
+    assert load_or_make_key(tmp_path, encode(b"\xff" * 32).decode()) == b"\xff" * 32
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("configured", "words"),
-    [("not base64!", "VAULT_KEY is not base64"), ("c2hvcnQ=", "VAULT_KEY holds 5 bytes"), ("ключ", "not base64")],
+    [("not base64!", "VAULT_KEY is not base64"), ("c2hvcnQ=", "VAULT_KEY holds 5"), ("ключ", "base64")],
 )
 def test_a_wrong_configured_key_is_a_clear_fault(tmp_path: Path, configured: str, words: str) -> None:
     with pytest.raises(VaultKeyFault, match=words) as fault:

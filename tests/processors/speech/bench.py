@@ -15,6 +15,8 @@ from pipecat.workers.runner import WorkerRunner
 
 F = TypeVar("F", bound=Frame)
 
+_PATIENCE_SECS = 30
+
 
 class _Ends(FrameProcessor):
     """Collects the frames that leave the pipeline at one of its ends."""
@@ -55,14 +57,17 @@ class Bench:
             await self._worker.queue_frame(frame, direction)
 
     async def until(self, kind: type[F], count: int = 1, *, upstream: bool = False) -> F:
-        """The frame of this kind that makes `count`; pytest's own timeout ends a wait in vain."""
+        """The frame of this kind that makes `count`; a wait in vain ends with what came instead."""
         end = self._top if upstream else self._bottom
-        while True:
-            end.changed.clear()
-            found = [frame for frame in end.frames if isinstance(frame, kind)]
-            if len(found) >= count:
-                return found[count - 1]
-            await end.changed.wait()
+        try:
+            async with asyncio.timeout(_PATIENCE_SECS):
+                while len(found := [frame for frame in end.frames if isinstance(frame, kind)]) < count:
+                    end.changed.clear()
+                    await end.changed.wait()
+        except TimeoutError:
+            came = [type(frame).__name__ for frame in end.frames]
+            raise AssertionError(f"no {count} {kind.__name__} came, but {came}") from None
+        return found[count - 1]
 
     async def finish(self) -> None:
         """End in good order, everything processed."""

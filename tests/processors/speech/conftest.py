@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
-# Pipecat's own TTS module defines deprecated classes: it is imported before pytest makes such warnings errors.
-import pipecat.services.tts_service  # noqa: F401
 import pytest
 
 from processors.speech.flite import Flite, FliteUnavailable
 from processors.speech.piper import Piper
 from processors.speech.whisper import Whisper
+
+with warnings.catch_warnings():  # Pipecat's own TTS module defines classes that it has deprecated
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import pipecat.services.tts_service  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,8 @@ async def test_smart_turn_is_shared_and_tells_an_end_from_a_pause(rms: Flite) ->
 
 async def test_a_turn_ends_by_smart_turn_though_the_audio_stops_at_the_stt(whisper: Whisper, rms: Flite) -> None:
     turn = shared_smart_turn()
-    strategies = UserTurnStrategies(start=[VADUserTurnStartStrategy()], stop=[SmartTurnStop(turn_analyzer=turn)])
+    stop = SmartTurnStop(turn_analyzer=turn, silence_secs=600)
+    strategies = UserTurnStrategies(start=[VADUserTurnStartStrategy()], stop=[stop])
     sound = call(rms, "Thank you, that is all I need.", 16_000)
     stages = [
         VADProcessor(vad_analyzer=SharedSilero(turn=turn, params=VADParams(stop_secs=0.2)), audio_idle_timeout=0),

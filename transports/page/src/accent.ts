@@ -2,8 +2,9 @@
 
 type Rgb = readonly [number, number, number];
 
-const LIGHT_PAGE: Rgb = [255, 255, 255];
-const DARK_PAGE: Rgb = [32, 36, 43];
+// The darkest light and the lightest dark surface that accent-coloured words stand on (app.css).
+const LIGHT_PAGE: Rgb = [232, 234, 239];
+const DARK_PAGE: Rgb = [44, 49, 58];
 const WANTED_CONTRAST = 4.6;
 
 export function accentProperties(accent: string): Record<string, string> {

@@ -4,7 +4,7 @@ import { render } from "lit-html";
 
 import { accentProperties } from "./accent";
 import type { CallModule } from "./call-types";
-import { isAnswering } from "./items";
+import { isAnswering, isFresh } from "./items";
 import { rememberedToken } from "./memory";
 import { initialState, reduce } from "./reduce";
 import { Session } from "./session";
@@ -84,7 +84,7 @@ function draw(): void {
   dress();
   render(page(store.state, !following, actions), root);
   fitComposer();
-  if (following) scrollToEnd("instant");
+  if (following && !isFresh(store.state)) scrollToEnd("instant");
 }
 
 /** One drawing per frame, however many actions came. */

@@ -56,6 +56,11 @@ export function lastSaid(items: readonly Item[], matches: (item: Said) => boolea
   return null;
 }
 
+/** Nothing was said yet: the first screen. */
+export function isFresh(state: State): boolean {
+  return !state.items.some((item) => item.kind === "said");
+}
+
 /** A typed question whose answer is still on its way. */
 export function isAnswering(item: Item): boolean {
   return item.kind === "said" && item.speech === null && (item.phase === "waiting" || item.phase === "streaming");

@@ -1,9 +1,9 @@
 /** Every change of the state: actions in, the next state out. No clock, no network, no page. */
 
 import { append, answerId, notice, patch, questionId, said } from "./items";
-import { readRtvi } from "./rtvi";
+import { readRtvi, wholeOf } from "./rtvi";
 import { words } from "./words";
-import type { Action, Answer, Call, Doing, Item, PastTurn, Said, State } from "./types";
+import type { Action, Answer, Call, CallPhase, Doing, Item, PastTurn, Said, State, Who } from "./types";
 
 export const noCall: Call = {
   phase: "none",
@@ -74,9 +74,7 @@ export function reduce(state: State, action: Action): State {
     case "turn/dropped":
       return dropped(state, action.turn);
     case "event/message":
-      return append(settle(state), (id) =>
-        said(id, action.who, "text", action.text, { name: action.name }),
-      );
+      return later(state, action.who, action.name, action.text);
     case "event/state":
       return { ...state, presence: presenceOf(action.doing) };
     case "network":
@@ -133,7 +131,8 @@ function callOver(state: State, call: Call): State {
 function isSilent(item: Item): boolean {
   if (item.kind !== "said" || item.speech === null) return false;
   const unplayed = item.speech.segments.some((segment) => segment.rest !== "");
-  return item.text.trim() === "" && !unplayed && item.cards.length === 0;
+  const shown = item.cards.length + item.buttons.length + item.sources.length;
+  return item.text.trim() === "" && !unplayed && shown === 0;
 }
 
 /** What was not played when a call ends was not heard. */
@@ -152,13 +151,31 @@ function sent(state: State, turn: string, text: string): State {
 
 function done(state: State, turn: string, answer: Answer): State {
   const settled = answerIn(state, turn, answer);
-  const handed = answer.handed_off && state.presence === null;
-  const marked = handed ? append(settled, (id) => notice(id, words.handedOff)) : settled;
-  const presence = answer.with_human || answer.handed_off ? (state.presence ?? withHuman) : state.presence;
+  const marked = answer.handed_off ? handedOff(settled) : settled;
+  const presence = answer.with_human ? (state.presence ?? withHuman) : state.presence;
   return { ...marked, token: answer.token || state.token, presence };
 }
 
 const withHuman: Doing = { state: "with_human", words: words.doing.with_human ?? "" };
+
+/** The thread says once that a colleague was asked. */
+function handedOff(state: State): State {
+  const told = state.items.some((item) => item.kind === "notice" && item.text === words.handedOff);
+  return told ? state : append(state, (id) => notice(id, words.handedOff));
+}
+
+/** Words that came by themselves. What the agent says in a call of this page is in the thread already. */
+function later(state: State, who: Who, name: string | null, text: string): State {
+  if (who === "agent" && wasSpokenHere(state, text)) return state;
+  return append(settle(state), (id) => said(id, who, "text", text, { name }));
+}
+
+const RUNNING: ReadonlySet<CallPhase> = new Set(["asking", "connecting", "live", "reconnecting"]);
+
+function wasSpokenHere(state: State, text: string): boolean {
+  if (RUNNING.has(state.call.phase)) return true;
+  return state.items.some((item) => item.kind === "said" && item.speech !== null && wholeOf(item).includes(text.trim()));
+}
 
 /** A message that went to a colleague has no answer of the agent's own: its place is taken out. */
 function answerIn(state: State, turn: string, answer: Answer): State {
@@ -188,7 +205,8 @@ function settle(state: State): State {
   return typing ? { ...state, presence: withHuman } : state;
 }
 
-const QUIET = new Set(["", "idle", "agent", "done", "ended"]);
+/** With these the agent has the conversation by itself. */
+const QUIET = new Set(["", "listening", "resolved", "back"]);
 
 function presenceOf(doing: Doing): Doing | null {
   return QUIET.has(doing.state) ? null : doing;
@@ -197,6 +215,6 @@ function presenceOf(doing: Doing): Doing | null {
 function pastItem(turn: PastTurn, at: number): Said {
   return said(`past-${at}`, turn.who, turn.channel ?? "text", turn.text, {
     sources: turn.sources ?? [],
-    name: turn.name ?? null,
+    name: turn.name || null,
   });
 }

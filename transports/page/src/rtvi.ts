@@ -6,7 +6,7 @@
  */
 
 import { append, lastSaid, newSpeech, patch, said } from "./items";
-import type { Call, Card, RtviMessage, Said, Segment, Speech, State } from "./types";
+import type { Button, Call, Card, RtviMessage, Said, Segment, Source, Speech, State } from "./types";
 
 type Fields = Record<string, unknown>;
 
@@ -163,7 +163,9 @@ function serverMessage(state: State, data: Fields): State {
     case "heard":
       return heard(state, text(data, "turn_id"), text(data, "text"), data["complete"] === true);
     case "card":
-      return showCard(state, data);
+      return show(state, { cards: [data] });
+    case "show":
+      return show(state, data);
     case "token":
       return text(data, "token") === "" ? state : { ...state, token: text(data, "token") };
     default:
@@ -183,7 +185,8 @@ function heard(state: State, turnId: string, words: string, complete: boolean): 
   return patch(state, item.id, (old) => confirmed(old, turnId, words, complete));
 }
 
-function wholeOf(item: Said): string {
+/** All words of a spoken turn, played or not. */
+export function wholeOf(item: Said): string {
   const segments = item.speech?.segments ?? [];
   return segments.reduce((before, segment) => join(join(before, segment.spoken), segment.rest), "");
 }
@@ -215,19 +218,39 @@ export function remainder(whole: string, heardWords: string): string {
   return whole.split(/\s+/).filter(Boolean).slice(count).join(" ");
 }
 
-function showCard(state: State, data: Fields): State {
-  const card = cardOf(data["card"] === undefined ? data : fields(data["card"]));
+/** What stands beside the agent's words: sources, suggested replies, buttons, receipts. */
+function show(state: State, data: Fields): State {
+  const shown = (item: Said): Said => ({
+    ...item,
+    sources: [...item.sources, ...list(data, "sources").map(sourceOf)],
+    quickReplies: list(data, "quick_replies").map(String),
+    buttons: [...item.buttons, ...list(data, "buttons").map(buttonOf)],
+    cards: [...item.cards, ...list(data, "cards").map(cardOf)],
+  });
   const open = openAgentItem(state);
-  if (open !== null) return patch(state, open.id, (item) => ({ ...item, cards: [...item.cards, card] }));
-  return append(closeCaller(state), (id) =>
-    said(id, "agent", "browser", "", { cards: [card], speech: newSpeech() }),
-  );
+  if (open !== null) return patch(state, open.id, shown);
+  return append(closeCaller(state), (id) => shown(said(id, "agent", "browser", "", { speech: newSpeech() })));
 }
 
-function cardOf(data: Fields): Card {
-  const rows = Array.isArray(data["rows"]) ? data["rows"] : [];
-  const pairs = rows.filter(Array.isArray).map((row): [string, string] => [String(row[0]), String(row[1])]);
-  return { title: text(data, "title"), rows: pairs };
+function list(from: Fields, name: string): unknown[] {
+  const value = from[name];
+  return Array.isArray(value) ? value : [];
+}
+
+function sourceOf(value: unknown): Source {
+  const data = fields(value);
+  return { name: text(data, "name"), url: text(data, "url") };
+}
+
+function buttonOf(value: unknown): Button {
+  const data = fields(value);
+  return { title: text(data, "title"), text: text(data, "text"), url: text(data, "url") };
+}
+
+function cardOf(value: unknown): Card {
+  const data = fields(value);
+  const rows = list(data, "rows").filter(Array.isArray);
+  return { title: text(data, "title"), rows: rows.map((row) => [String(row[0]), String(row[1])]) };
 }
 
 function join(before: string, after: string): string {

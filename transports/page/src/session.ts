@@ -22,6 +22,7 @@ export class Session {
   private opening: Promise<void> | null = null;
   private stopListening: (() => void) | null = null;
   private listeningTo: string | null = null;
+  private remembered: string | null;
   private call: CallHandle | null = null;
   private callNumber = 0;
 
@@ -29,6 +30,7 @@ export class Session {
     private readonly store: Store,
     private readonly loadCall: () => Promise<CallModule>,
   ) {
+    this.remembered = store.state.token;
     store.watch(() => this.followToken());
   }
 
@@ -166,7 +168,7 @@ export class Session {
           this.store.dispatch({ type: "turn/done", turn: flight.turn, answer: event.answer });
         }
       }
-      this.store.dispatch({ type: "network", network: "fine" });
+      if (navigator.onLine) this.store.dispatch({ type: "network", network: "fine" });
     } catch (error) {
       await this.receiveFailed(flight, token, error);
     }
@@ -206,7 +208,8 @@ export class Session {
 
   private followToken(): void {
     const { token, phase } = this.store.state;
-    rememberToken(token);
+    if (token !== this.remembered) rememberToken(token);
+    this.remembered = token;
     if (token === this.listeningTo || phase !== "open") return;
     this.stopListening?.();
     this.listeningTo = token;
@@ -223,7 +226,7 @@ export class Session {
 
   /** What was said while the connection was gone is fetched, unless an answer is on its way. */
   async online(): Promise<void> {
-    if (this.store.state.network !== "lost") return;
+    if (this.store.state.network !== "lost" || !navigator.onLine) return;
     this.store.dispatch({ type: "network", network: "back" });
     setTimeout(() => {
       if (this.store.state.network === "back") this.store.dispatch({ type: "network", network: "fine" });

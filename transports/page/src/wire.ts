@@ -92,7 +92,7 @@ export function listenLater(token: string, on: LaterEvents): () => void {
     source = new EventSource(`chat/events?token=${encodeURIComponent(token)}`);
     source.addEventListener("message", (event: MessageEvent<string>) => {
       const data = JSON.parse(event.data) as { who: Who; name?: string | null; text: string };
-      on.onMessage(data.who, data.name ?? null, data.text);
+      on.onMessage(data.who, data.name || null, data.text);
     });
     source.addEventListener("state", (event: MessageEvent<string>) => {
       on.onState(doingOf(JSON.parse(event.data) as Record<string, unknown>));
@@ -136,8 +136,11 @@ async function request(path: string, init: RequestInit): Promise<Response> {
   throw new WireError(await refusal(response), response.status);
 }
 
+/** Request timeout, conflict with an answer that is still being given, too many requests. */
+const AGAIN = new Set([408, 409, 429]);
+
 async function refusal(response: Response): Promise<Problem> {
-  const again = response.status >= 500 || response.status === 408 || response.status === 429;
+  const again = response.status >= 500 || AGAIN.has(response.status);
   try {
     const body = (await response.json()) as { error?: Record<string, unknown> };
     return problemOf(body.error ?? {}, again);

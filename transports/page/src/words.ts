@@ -57,9 +57,15 @@ const doing: Record<string, string> = {
   speaking: "Speaking",
   waiting: "Waiting for you",
   queued: "Waiting for a colleague",
+  handed_off: "Asking a colleague",
+  requested: "A colleague has been asked",
+  briefed: "A colleague has been asked",
+  offered: "A colleague has been asked",
+  accepted: "A colleague is coming",
+  declined: "No colleague is free just now",
+  nobody: "No colleague is free just now",
   with_human: "A colleague is with you",
   human_typing: "A colleague is typing",
-  asking: "Asking a colleague",
 };
 
 export const words = {
@@ -68,7 +74,7 @@ export const words = {
   callProblems,
   duration,
   unknownToken: "Your earlier conversation is no longer here, so this is a new one.",
-  handedOff: "A colleague takes over from here.",
+  handedOff: "A colleague has been asked",
   callStarted: "Call started",
   callEnded: (secs: number): string => `Call ended after ${duration(secs)}`,
   offline: "You are offline. Your words stay here, and the page goes on by itself.",
@@ -78,5 +84,5 @@ export const words = {
   interruptedAnswer: "The connection was lost before the answer was complete.",
   sendFailed: "This could not be sent.",
   stopped: "You stopped this answer.",
-  cutIn: "You cut in here.",
+  unheard: "The rest was not heard.",
 } as const;

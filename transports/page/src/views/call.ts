@@ -95,7 +95,7 @@ function ended(call: Call, actions: Actions): TemplateResult {
       <button class="button" type="button" @click=${() => actions.call()}>
         ${icon("phone")}<span>Call again</span>
       </button>
-      <button class="button" type="button" @click=${() => actions.closeCall()}>Go on by typing</button>
+      <button class="button" type="button" @click=${() => actions.closeCall()}>Type instead</button>
     </div>
   </section>`;
 }
@@ -111,7 +111,7 @@ function problem(kind: CallProblem, actions: Actions): TemplateResult {
         : html`<button class="button" type="button" @click=${() => actions.call()}>
             ${icon("again")}<span>Try again</span>
           </button>`}
-      <button class="button" type="button" @click=${() => actions.closeCall()}>Go on by typing</button>
+      <button class="button" type="button" @click=${() => actions.closeCall()}>Type instead</button>
     </div>
   </section>`;
 }

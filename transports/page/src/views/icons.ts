@@ -15,6 +15,7 @@ const paths = {
   down: svg`<path d="M12 5v14M6 13l6 6 6-6"/>`,
   warning: svg`<path d="M12 4 2.8 20h18.4ZM12 10v4M12 17h.01"/>`,
   link: svg`<path d="M14 4h6v6M20 4l-9 9M18 14v6H4V6h6"/>`,
+  fresh: svg`<path d="M20 12.5V18a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2h5.5M10 14l.6-2.8L18.5 3.3l2.2 2.2-7.9 7.9Z"/>`,
   again: svg`<path d="M4.5 12a7.5 7.5 0 1 0 2.5-5.6L4.5 8.5M4.5 4v4.5H9"/>`,
 } satisfies Record<string, SVGTemplateResult>;
 

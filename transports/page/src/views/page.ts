@@ -3,7 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { live } from "lit-html/directives/live.js";
 
-import { isAnswering, lastSaid } from "../items";
+import { isAnswering, isFresh, lastSaid } from "../items";
 import type { State } from "../types";
 import { words } from "../words";
 import type { Actions } from "./actions";
@@ -16,11 +16,11 @@ type Drawn = TemplateResult | typeof nothing;
 export function page(state: State, scrolledUp: boolean, actions: Actions): TemplateResult {
   if (state.phase === "opening") return html`<main class="middle" aria-busy="true"><p class="unseen">Loading</p></main>`;
   if (state.phase === "unreachable") return unreachable(actions);
-  const fresh = state.items.length === 0 && state.call.phase === "none";
+  const fresh = isFresh(state);
   return html`
     ${header(state, fresh, actions)}
     <main class=${fresh ? "middle" : "column"}>
-      ${fresh ? welcome(state, actions) : thread(state, actions)}
+      ${state.items.length > 0 ? thread(state, actions) : nothing} ${fresh ? welcome(state, actions) : nothing}
     </main>
     <footer class="dock">
       ${scrolledUp && !fresh ? toEnd(actions) : nothing} ${connection(state)} ${presence(state)}
@@ -62,7 +62,7 @@ function callButton(actions: Actions): TemplateResult {
 function forgetting(state: State, actions: Actions): TemplateResult {
   if (!state.askingToForget) {
     return html`<button class="button quiet" type="button" @click=${() => actions.askToForget(true)}>
-      New conversation
+      ${icon("fresh")}<span class="wide">New conversation</span>
     </button>`;
   }
   return html`<span class="asking" role="group" aria-label="Leave this conversation?">
@@ -78,12 +78,15 @@ function welcome(state: State, actions: Actions): TemplateResult {
     <span class="badge" aria-hidden="true">${business.name.charAt(0)}</span>
     <h1>${business.name}</h1>
     <p>${business.line}</p>
-    <div class="starters" role="group" aria-label="Questions to start with">
-      ${business.starters.map(
-        (starter) =>
-          html`<button class="button" type="button" @click=${() => actions.send(starter)}>${starter}</button>`,
-      )}
-    </div>
+    ${state.call.phase === "none" ? starters(business.starters, actions) : nothing}
+  </div>`;
+}
+
+function starters(list: string[], actions: Actions): TemplateResult {
+  return html`<div class="starters" role="group" aria-label="Questions to start with">
+    ${list.map(
+      (starter) => html`<button class="button" type="button" @click=${() => actions.send(starter)}>${starter}</button>`,
+    )}
   </div>`;
 }
 

@@ -71,7 +71,7 @@ function agentSpeech(item: Said): TemplateResult {
     ? html`<span class="unheard" aria-hidden="true">${gap}${rest}</span>`
     : html`<span class="coming">${gap}${rest}</span>`;
   return html`<p class="plain spoken">${item.text}${rest ? unheard : nothing}</p>
-    ${cut ? html`<p class="aside">${words.cutIn}</p>` : nothing}`;
+    ${cut ? html`<p class="aside">${words.unheard}</p>` : nothing}`;
 }
 
 function working(doing: Doing | null): TemplateResult {

@@ -1,0 +1,191 @@
+"""Where passages live: vectors and words of every chunk, searched together.
+
+    question ──> dense: nearest of (chunk, heading, sentence)  ┐
+             └─> words: BM25 over stems                        ┴─> ranks fused (RRF)
+
+`KnowledgeIndex` is the protocol; `EmbeddedIndex` is its home in numpy arrays, loaded from files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from agent.knowledge.chunks import Chunk, bare
+
+_RRF = 60.0
+"""The constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)."""
+_K1, _B = 1.2, 0.75
+_STOPWORDS = frozenset(
+    "a an and any are as at be been but by can could did do does for from get had has have how i if in into is it its "
+    "just me my need no not of on one or our please so some still tell than that the their them then there they this "
+    "to too us want was we were what when where which who why will with would you your about after also am much many "
+    "long if i'm it's don't know there's make way let like".split()
+)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A chunk that was found. `similarity` is the cosine of its nearest part, `coverage` the share of the
+    question's content words that stand in it, weighted by how rare they are; both 0 to 1."""
+
+    chunk: Chunk
+    similarity: float
+    coverage: float
+    sentences: np.ndarray
+    """The cosine of each of the chunk's sentences, shape (n,)."""
+    heading: float
+    """The cosine of its heading; 0 where it has none."""
+
+
+class KnowledgeIndex(Protocol):
+    """A searchable version of a business's pages."""
+
+    def search(self, query: str, vector: np.ndarray, k: int, language: str | None = None) -> list[Hit]:
+        """The best `k` chunks. `vector` is the question's, (384,) float32, L2-normalised."""
+        ...
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """float32, L2-normalised, 384 wide: one row per chunk, per heading (zeros for none), per sentence."""
+
+    chunks: np.ndarray
+    headings: np.ndarray
+    sentences: np.ndarray
+
+
+class EmbeddedIndex:
+    """One version of the pages in memory; immutable."""
+
+    def __init__(self, chunks: Sequence[Chunk], vectors: Vectors, threshold: float) -> None:
+        self.chunks = list(chunks)
+        self.threshold = threshold
+        """From this confidence on a passage fits; learned when the pages were ingested."""
+        self._vectors = vectors
+        counts = [len(chunk.sentences) for chunk in chunks]
+        self._ends = np.cumsum(counts) if counts else np.zeros(0, dtype=int)
+        self._words = _Words([f"{c.path} {c.text}" for c in chunks])
+
+    def search(self, query: str, vector: np.ndarray, k: int, language: str | None = None) -> list[Hit]:
+        if not self.chunks:
+            return []
+        sentences = self._vectors.sentences @ vector
+        headings = self._vectors.headings @ vector
+        starts = np.concatenate([[0], self._ends[:-1]]).astype(int)
+        dense = np.maximum.reduce([self._vectors.chunks @ vector, headings, np.maximum.reduceat(sentences, starts)])
+        stems = content_stems(query)
+        words = self._words.scores(stems)
+        fused = _reciprocal(dense) + _reciprocal(words) * (words > 0)
+        if language:
+            fused = np.where([c.language == language for c in self.chunks], fused, -1.0)
+        best = np.argsort(-fused, kind="stable")[: max(k, 1)]
+        return [
+            Hit(
+                chunk=self.chunks[i],
+                similarity=float(dense[i]),
+                coverage=self._words.coverage(stems, int(i)),
+                sentences=sentences[starts[i] : self._ends[i]],
+                heading=float(headings[i]),
+            )
+            for i in best
+            if fused[i] >= 0
+        ]
+
+    def unknown_share(self, query: str) -> float:
+        """The share of the question's content words that no page has."""
+        stems = content_stems(query)
+        return sum(not self._words.knows(s) for s in stems) / len(stems) if stems else 0.0
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        described = {"threshold": self.threshold, "chunks": [asdict(c) for c in self.chunks]}
+        (folder / "chunks.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
+        v = self._vectors
+        np.savez(folder / "vectors.npz", chunks=v.chunks, headings=v.headings, sentences=v.sentences)
+
+    @classmethod
+    def load(cls, folder: Path) -> EmbeddedIndex:
+        described = json.loads((folder / "chunks.json").read_text(encoding="utf-8"))
+        chunks = [Chunk(**{**c, "sentences": tuple(c["sentences"])}) for c in described["chunks"]]
+        with np.load(folder / "vectors.npz") as arrays:
+            vectors = Vectors(arrays["chunks"], arrays["headings"], arrays["sentences"])
+        return cls(chunks, vectors, described["threshold"])
+
+    @property
+    def questions(self) -> list[str]:
+        """The pages' headings: what the business expects to be asked."""
+        return list(dict.fromkeys(c.heading or c.source for c in self.chunks))
+
+
+def embedded_texts(chunk: Chunk) -> tuple[str, str, list[str]]:
+    """What the vectors of a chunk are made of: chunk, heading, sentences."""
+    return chunk.embedded_text, chunk.heading, [bare(s) for s in chunk.sentences]
+
+
+def content_stems(text: str) -> list[str]:
+    """The words that carry a question's content, as stems, each once."""
+    words = re.findall(r"[a-z0-9à-ÿ']{2,}", text.lower())
+    return list(dict.fromkeys(stem(w) for w in words if w not in _STOPWORDS))
+
+
+def stem(word: str) -> str:
+    """A light English stem: plural, -ing, -ed and their kin fall off."""
+    word = word.removesuffix("'s")
+    for ending, least in (("ies", 3), ("ing", 4), ("ed", 4), ("es", 4), ("s", 3), ("e", 4), ("ly", 4)):
+        if word.endswith(ending) and len(word) - len(ending) >= least:
+            word = word[: -len(ending)] + ("y" if ending == "ies" else "")
+            break
+    return word[:-1] if len(word) > 4 and word[-1] == word[-2] else word
+
+
+def _reciprocal(scores: np.ndarray) -> np.ndarray:
+    ranks = np.empty(len(scores))
+    ranks[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
+    return 1.0 / (_RRF + ranks)
+
+
+class _Words:
+    """BM25 postings over stems."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        counted = [Counter(stem(w) for w in re.findall(r"[a-z0-9à-ÿ']{2,}", t.lower())) for t in texts]
+        lengths = np.array([sum(c.values()) for c in counted], dtype=float)
+        self._norm = _K1 * (1 - _B + _B * lengths / max(lengths.mean() if len(lengths) else 1.0, 1.0))
+        self._count = len(texts)
+        self._postings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        gathered: dict[str, list[tuple[int, int]]] = {}
+        for i, counts in enumerate(counted):
+            for word, n in counts.items():
+                gathered.setdefault(word, []).append((i, n))
+        for word, found in gathered.items():
+            where, times = zip(*found, strict=True)
+            self._postings[word] = (np.array(where), np.array(times, dtype=float))
+
+    def knows(self, word: str) -> bool:
+        return word in self._postings
+
+    def scores(self, stems: Sequence[str]) -> np.ndarray:
+        scores = np.zeros(self._count)
+        for word in stems:
+            if word in self._postings:
+                where, times = self._postings[word]
+                scores[where] += self._weight(word) * times * (_K1 + 1) / (times + self._norm[where])
+        return scores
+
+    def coverage(self, stems: Sequence[str], chunk: int) -> float:
+        """The share of the question's content words in a chunk, rare ones counting more."""
+        total = sum(self._weight(w) for w in stems)
+        here = sum(self._weight(w) for w in stems if w in self._postings and chunk in self._postings[w][0])
+        return here / total if total else 0.0
+
+    def _weight(self, word: str) -> float:
+        found = len(self._postings[word][0]) if word in self._postings else 0
+        return float(np.log(1 + (self._count - found + 0.5) / (found + 0.5)))
