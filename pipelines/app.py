@@ -182,9 +182,10 @@ class _Rooms:
         self._agents: dict[str, tuple[asyncio.Task[None], str]] = {}
 
     async def call_agent(self, room: str, agent_token: str, conversation: str | None) -> str:
-        """Send an agent into a room that has none; the conversation's token."""
+        """Send an agent into a room that has none; the conversation's token, for whom it is told: who began it."""
         if room in self._agents:
-            return self._agents[room][1]
+            known = self._agents[room][1]
+            return known if conversation == known else ""
         session, token = await _begin(self._runtime, conversation, f"room-{secrets.token_hex(8)}", "room")
         task = asyncio.create_task(answer_room(self._runtime, session, room, agent_token))
         self._agents[room] = (task, token)

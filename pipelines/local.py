@@ -33,8 +33,11 @@ async def answer_local(runtime: Runtime, transport: LocalTransport) -> None:
     conversation_id, _ = await runtime.find_or_begin(None)
     live = await runtime.open(conversation_id, f"local-{uuid.uuid4().hex}", "local")
     session = runtime.admit(live)
-    pipeline = call_pipeline(transport, runtime, live, rate_hz=RATE_HZ)
-    await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=True, starts_by_itself=True)
+    async with runtime.carrying(session):
+        pipeline = call_pipeline(transport, runtime, live, rate_hz=RATE_HZ)
+        await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=True, starts_by_itself=True)
+        if transport.lost:
+            session.reason = "lost"
 
 
 @dataclass(frozen=True)
@@ -103,10 +106,18 @@ class Captions:
             case "state":
                 self.doing = data["words"] or data["state"].replace("_", " ")
             case "heard":
-                self._settled_id = max(self._segments, default=self._settled_id)
-                self._segments.clear()
-                if data["text"]:
-                    self._on_line(Line("agent", data["text"], cut_off=not data["complete"]))
+                self._settle(data["text"], complete=data["complete"])
+
+    def close(self) -> None:
+        """The session is over: what was said until then is settled."""
+        said, rest = self.saying
+        self._settle(said, complete=not rest)
+
+    def _settle(self, text: str, *, complete: bool) -> None:
+        self._settled_id = max(self._segments, default=self._settled_id)
+        self._segments.clear()
+        if text:
+            self._on_line(Line("agent", text, cut_off=not complete))
 
 
 class Screen:
@@ -124,6 +135,7 @@ class Screen:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._captions.close()
         self._live.stop()
 
     def take(self, message: dict[str, Any]) -> None:

@@ -6,11 +6,14 @@ from typing import Any
 
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
 from pipecat.processors.audio.vad_processor import VADProcessor
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
 
 from agent.business import Business
+from agent.live import LiveConversation
 from pipelines.settings import Settings
+from processors.expect import Expect
 from processors.speech.embedded_stt import EmbeddedSTT
 from processors.speech.embedded_tts import EmbeddedTTS
 from processors.speech.loading import Embedded, EmbeddedVoice, load_embedded
@@ -81,8 +84,14 @@ def make_ear(settings: Settings, engines: Embedded | None, rate_hz: int) -> STTS
 
             return WhisperSTTService(settings=WhisperSTTService.Settings(model=Model.LARGE.value))
         case _:
-            assert engines
+            assert engines and engines.ear
             return EmbeddedSTT(whisper=engines.ear, interims=True)
+
+
+def expectations(settings: Settings, business: Business, live: LiveConversation) -> list[FrameProcessor]:
+    """What tells an embedded ear that digits are awaited; providers need no telling."""
+    ear, _ = settings.chosen_ear()
+    return [Expect(business=business, live=live)] if ear in EMBEDDED_EARS else []
 
 
 def make_voice(settings: Settings, engines: Embedded | None, business: Business, rate_hz: int) -> TTSService:
@@ -118,7 +127,7 @@ def make_voice(settings: Settings, engines: Embedded | None, business: Business,
 
             return KokoroTTSService()
         case _:
-            assert engines
+            assert engines and engines.voice
             return EmbeddedTTS(voice=engines.voice)
 
 

@@ -374,12 +374,12 @@ async def _with_server(arguments: argparse.Namespace) -> int:
 
 async def _embedded(arguments: argparse.Namespace) -> int:
     """Raises OpenlineError where the agent cannot start."""
-    from pipelines.chat import Desk
-    from pipelines.runtime import Runtime
-
     folders = {"business": arguments.business, "data_dir": arguments.data_dir}
     settings = Settings(**{name: folder for name, folder in folders.items() if folder})
     configure_logs(settings.log_level if "log_level" in settings.model_fields_set else "warning")
+    from pipelines.chat import Desk
+    from pipelines.runtime import Runtime
+
     runtime = await Runtime.start(settings, voice=False)
     try:
         return await _converse(EmbeddedChat(Desk(runtime)), arguments.token)

@@ -25,7 +25,7 @@ from agent.dialogue.greeting import first_words
 from agent.live import LiveConversation
 from pipelines.dialogue import dialogue
 from pipelines.runtime import Runtime, Session
-from pipelines.services import make_ear, make_vad, make_voice
+from pipelines.services import expectations, make_ear, make_vad, make_voice
 from processors.frames import ReplyEndedFrame, ReplyStartedFrame
 from processors.heard import Heard
 from processors.listen import Listen
@@ -57,6 +57,7 @@ def call_pipeline(
             Listen(understander=parts.understander, live=live),  # words -> written, protected
             _turns(turn),                                        # words -> turns
             *dialogue(parts, live, "voice"),                     # turn -> the reply's words and acts
+            *expectations(runtime.settings, runtime.business, live),  # what is awaited -> the ear
             Perform(),                                           # acts -> messages to the client
             make_voice(runtime.settings, engines, runtime.business, rate_hz),  # words -> audio
             transport.output(),                                  # audio -> the caller

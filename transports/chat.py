@@ -163,6 +163,7 @@ def checked_text(text: str) -> str:
 async def _as_events(opened: Opened | Act, items: AsyncGenerator[Opened | Act, None]) -> AsyncIterator[dict[str, str]]:
     answer = ChatAnswer()
     answer.take(opened)
+    yield _event("state", {"state": "thinking", "words": "", "token": answer.token})
     try:
         async with aclosing(items):
             async for item in items:

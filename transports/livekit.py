@@ -108,7 +108,7 @@ def livekit_routes(params: LiveKitParams | None, call_agent: CallAgent) -> APIRo
             answer = {
                 "server_url": params.url,
                 "participant_token": _participant_token(params, wish),
-                "conversation": conversation,
+                **({"conversation": conversation} if conversation else {}),
             }
             return JSONResponse(answer, 201)
         except EdgeFault as fault:

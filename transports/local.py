@@ -19,6 +19,8 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from ctypes import CDLL, CFUNCTYPE, c_char_p, c_int
 from typing import Any
 
 import numpy as np
@@ -329,6 +331,7 @@ class LocalTransport(BaseTransport):
     def __init__(self, device: SoundDevice, on_message: OnMessage = lambda message: None) -> None:
         """`on_message` is called in the loop with each RTVI message for a client."""
         super().__init__()
+        self._device = device
         params = TransportParams(
             audio_in_enabled=True,
             audio_in_sample_rate=RATE_HZ,
@@ -345,6 +348,11 @@ class LocalTransport(BaseTransport):
 
     def output(self) -> LocalOutput:
         return self._output
+
+    @property
+    def lost(self) -> bool:
+        """Whether the device went away by itself."""
+        return self._device.lost.is_set()
 
     def hang_up(self) -> None:
         """End the session as a caller does who puts the phone down."""
@@ -363,9 +371,21 @@ def _sounddevice() -> Any:
     """The library, imported when it is needed: it fails at once without PortAudio."""
     try:
         import sounddevice
+
+        _quieten_alsa()
     except OSError:
         raise SoundUnavailable(
             "PortAudio is not installed; run: apt-get install libportaudio2 (Debian, Ubuntu), "
             "brew install portaudio (macOS)"
         ) from None
     return sounddevice
+
+
+@CFUNCTYPE(None, c_char_p, c_int, c_char_p, c_int, c_char_p)
+def _say_nothing(*_: object) -> None: ...
+
+
+def _quieten_alsa() -> None:
+    """ALSA writes each underrun to standard error, in the middle of the captions."""
+    with suppress(OSError):
+        CDLL("libasound.so.2").snd_lib_error_set_handler(_say_nothing)

@@ -13,13 +13,18 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from agent.knowledge.chunks import Chunk, bare
+from agent.knowledge.fit import CANDIDATES, Encode, OwnWords, Question, View, make_view, take_apart, weigh
+from agent.knowledge.words import content_words, stem
 
+ANSWERING = 8
+"""Of so many most relevant chunks the one with the nearest single part answers."""
 _RRF = 60.0
 """The constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)."""
 _K1, _B = 1.2, 0.75
@@ -42,7 +47,9 @@ class Hit:
     sentences: np.ndarray
     """The cosine of each of the chunk's sentences, shape (n,)."""
     heading: float
-    """The cosine of its heading; 0 where it has none."""
+    """The cosine of its heading; of the page's title where it has none."""
+    evidence: float = 0.0
+    """Log-odds that it answers, before the threshold (see fit.py)."""
 
 
 class KnowledgeIndex(Protocol):
@@ -55,11 +62,13 @@ class KnowledgeIndex(Protocol):
 
 @dataclass(frozen=True)
 class Vectors:
-    """float32, L2-normalised, 384 wide: one row per chunk, per heading (zeros for none), per sentence."""
+    """float32, L2-normalised, 384 wide: one row per chunk, per heading (the page's title for none), per sentence."""
 
     chunks: np.ndarray
     headings: np.ndarray
     sentences: np.ndarray
+    words: np.ndarray
+    """One row per content word of all pages, in `vocabulary`'s order."""
 
 
 class EmbeddedIndex:
@@ -73,31 +82,70 @@ class EmbeddedIndex:
         counts = [len(chunk.sentences) for chunk in chunks]
         self._ends = np.cumsum(counts) if counts else np.zeros(0, dtype=int)
         self._words = _Words([f"{c.path} {c.text}" for c in chunks])
+        self._vocabulary = {word: row for row, word in enumerate(vocabulary(chunks))}
+        self._own_words = lru_cache(maxsize=4096)(self._read_words)
 
-    def search(self, query: str, vector: np.ndarray, k: int, language: str | None = None) -> list[Hit]:
+    def search(
+        self, query: str, vector: np.ndarray, k: int, language: str | None = None, encode: Encode | None = None
+    ) -> list[Hit]:
+        """As in KnowledgeIndex. With `encode` the words of the question are weighed too, and `evidence` is set."""
+        rows = self._candidates(query, vector, language)
+        if not rows:
+            return []
+        question = take_apart(query, vector, encode, self.rarity)
+        views = [self._view(row, question) for row in rows]
+        order = sorted(range(len(rows)), key=lambda n: -views[n].relevance)
+        answering = max(order[:ANSWERING], key=lambda n: views[n].nearest)
+        order.remove(answering)
+        order.insert(0, answering)
+        evidence = weigh(question, [views[n] for n in order], self._known(question))
+        return [self._hit(rows[n], vector, views[n], evidence) for n in order[: max(k, 1)]]
+
+    def rarity(self, word: str) -> float:
+        """How telling a word is: greatest for one that no page has."""
+        return self._words.weight(stem(word))
+
+    def _candidates(self, query: str, vector: np.ndarray, language: str | None) -> list[int]:
         if not self.chunks:
             return []
-        sentences = self._vectors.sentences @ vector
-        headings = self._vectors.headings @ vector
-        starts = np.concatenate([[0], self._ends[:-1]]).astype(int)
-        dense = np.maximum.reduce([self._vectors.chunks @ vector, headings, np.maximum.reduceat(sentences, starts)])
-        stems = content_stems(query)
-        words = self._words.scores(stems)
+        words = self._words.scores(content_stems(query))
+        dense = self._vectors.chunks @ vector + self._vectors.headings @ vector
         fused = _reciprocal(dense) + _reciprocal(words) * (words > 0)
         if language:
             fused = np.where([c.language == language for c in self.chunks], fused, -1.0)
-        best = np.argsort(-fused, kind="stable")[: max(k, 1)]
-        return [
-            Hit(
-                chunk=self.chunks[i],
-                similarity=float(dense[i]),
-                coverage=self._words.coverage(stems, int(i)),
-                sentences=sentences[starts[i] : self._ends[i]],
-                heading=float(headings[i]),
-            )
-            for i in best
-            if fused[i] >= 0
-        ]
+        return [int(i) for i in np.argsort(-fused, kind="stable")[:CANDIDATES] if fused[i] >= 0]
+
+    def _view(self, row: int, question: Question) -> View:
+        v = self._vectors
+        return make_view(
+            question, np.vstack([v.chunks[row], v.headings[row], v.sentences[self._span(row)]]), self._own_words(row)
+        )
+
+    def _span(self, row: int) -> slice:
+        return slice(int(self._ends[row - 1]) if row else 0, int(self._ends[row]))
+
+    def _read_words(self, row: int) -> OwnWords:
+        chunk = self.chunks[row]
+        own = content_words(f"{chunk.path} {chunk.text}")
+        rows = [self._vocabulary[word] for word in own if word in self._vocabulary]
+        return OwnWords(frozenset(map(stem, own)), self._vectors.words[rows])
+
+    def _known(self, question: Question) -> np.ndarray:
+        """(words of the question,) their likeness to the nearest word of all pages."""
+        if not question.words:
+            return np.zeros(0)
+        near = (question.word_vectors @ self._vectors.words.T).max(1)
+        return np.where([self._words.knows(stem(word)) for word in question.words], 1.0, near)
+
+    def _hit(self, row: int, vector: np.ndarray, view: View, evidence: float) -> Hit:
+        return Hit(
+            chunk=self.chunks[row],
+            similarity=view.relevance,
+            coverage=float(view.coverage.mean()) if len(view.coverage) else 0.0,
+            sentences=self._vectors.sentences[self._span(row)] @ vector,
+            heading=float(self._vectors.headings[row] @ vector),
+            evidence=evidence,
+        )
 
     def unknown_share(self, query: str) -> float:
         """The share of the question's content words that no page has."""
@@ -109,14 +157,16 @@ class EmbeddedIndex:
         described = {"threshold": self.threshold, "chunks": [asdict(c) for c in self.chunks]}
         (folder / "chunks.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
         v = self._vectors
-        np.savez(folder / "vectors.npz", chunks=v.chunks, headings=v.headings, sentences=v.sentences)
+        np.savez(
+            folder / "vectors.npz", chunks=v.chunks, headings=v.headings, sentences=v.sentences, words=v.words
+        )
 
     @classmethod
     def load(cls, folder: Path) -> EmbeddedIndex:
         described = json.loads((folder / "chunks.json").read_text(encoding="utf-8"))
         chunks = [Chunk(**{**c, "sentences": tuple(c["sentences"])}) for c in described["chunks"]]
         with np.load(folder / "vectors.npz") as arrays:
-            vectors = Vectors(arrays["chunks"], arrays["headings"], arrays["sentences"])
+            vectors = Vectors(arrays["chunks"], arrays["headings"], arrays["sentences"], arrays["words"])
         return cls(chunks, vectors, described["threshold"])
 
     @property
@@ -125,25 +175,21 @@ class EmbeddedIndex:
         return list(dict.fromkeys(c.heading or c.source for c in self.chunks))
 
 
+def vocabulary(chunks: Sequence[Chunk]) -> list[str]:
+    """The content words of all pages, each once, sorted."""
+    return sorted({word for chunk in chunks for word in content_words(f"{chunk.path} {chunk.text}")})
+
+
 def embedded_texts(chunk: Chunk) -> tuple[str, str, list[str]]:
     """What the vectors of a chunk are made of: chunk, heading, sentences."""
-    return chunk.embedded_text, chunk.heading, [bare(s) for s in chunk.sentences]
+    heading = chunk.heading or chunk.source
+    return chunk.embedded_text, heading, [f"{heading} {bare(s)}" for s in chunk.sentences]
 
 
 def content_stems(text: str) -> list[str]:
     """The words that carry a question's content, as stems, each once."""
     words = re.findall(r"[a-z0-9à-ÿ']{2,}", text.lower())
     return list(dict.fromkeys(stem(w) for w in words if w not in _STOPWORDS))
-
-
-def stem(word: str) -> str:
-    """A light English stem: plural, -ing, -ed and their kin fall off."""
-    word = word.removesuffix("'s")
-    for ending, least in (("ies", 3), ("ing", 4), ("ed", 4), ("es", 4), ("s", 3), ("e", 4), ("ly", 4)):
-        if word.endswith(ending) and len(word) - len(ending) >= least:
-            word = word[: -len(ending)] + ("y" if ending == "ies" else "")
-            break
-    return word[:-1] if len(word) > 4 and word[-1] == word[-2] else word
 
 
 def _reciprocal(scores: np.ndarray) -> np.ndarray:
@@ -177,15 +223,15 @@ class _Words:
         for word in stems:
             if word in self._postings:
                 where, times = self._postings[word]
-                scores[where] += self._weight(word) * times * (_K1 + 1) / (times + self._norm[where])
+                scores[where] += self.weight(word) * times * (_K1 + 1) / (times + self._norm[where])
         return scores
 
     def coverage(self, stems: Sequence[str], chunk: int) -> float:
         """The share of the question's content words in a chunk, rare ones counting more."""
-        total = sum(self._weight(w) for w in stems)
-        here = sum(self._weight(w) for w in stems if w in self._postings and chunk in self._postings[w][0])
+        total = sum(self.weight(w) for w in stems)
+        here = sum(self.weight(w) for w in stems if w in self._postings and chunk in self._postings[w][0])
         return here / total if total else 0.0
 
-    def _weight(self, word: str) -> float:
+    def weight(self, word: str) -> float:
         found = len(self._postings[word][0]) if word in self._postings else 0
         return float(np.log(1 + (self._count - found + 0.5) / (found + 0.5)))

@@ -16,12 +16,14 @@ import numpy as np
 
 from agent.errors import OpenlineError
 from agent.knowledge.chunks import Chunk, Unreadable, read_page
-from agent.knowledge.index import EmbeddedIndex, Vectors, embedded_texts
-from agent.knowledge.retrieval import confidence
+from agent.knowledge.index import EmbeddedIndex, Vectors, embedded_texts, vocabulary
 from agent.understanding.embedding import Encoder
 
-FORMAT = "1"
+FORMAT = "2"
+"""A version of another format is not opened: the pages are read anew."""
 BATCH = 32
+USUAL = (-2.6, -1.6)
+"""What thresholds three businesses' questions call for; pages of few words would stray from it."""
 _HIDDEN = (".", "_", "~")
 OFF_TOPIC = (
     "What is the capital of France?", "Who won the football match last night?", "Tell me a joke.",
@@ -74,7 +76,7 @@ def ingest(
     if not chunks:
         raise KnowledgeFault(f"{', '.join(map(str, folders))}: no page can be read; put Markdown, HTML or text there")
     _compare(report, old.chunks if old else [], chunks)
-    version = hashlib.sha256("\0".join([FORMAT, *(c.id for c in chunks)]).encode()).hexdigest()[:20]
+    version = f"{FORMAT}-{_hash(chr(0).join(c.id for c in chunks))}"
     if old and _current(home) == version:
         return old, report
     index = _build(chunks, encoder, home, progress)
@@ -96,7 +98,8 @@ def load_current(home: Path) -> EmbeddedIndex | None:
 def _current(home: Path) -> str | None:
     pointer = home / "current"
     version = pointer.read_text().strip() if pointer.is_file() else ""
-    return version if version and (home / version / "chunks.json").is_file() else None
+    known = version.startswith(f"{FORMAT}-") and (home / version / "chunks.json").is_file()
+    return version if known else None
 
 
 def _point(home: Path, version: str) -> None:
@@ -144,36 +147,29 @@ def _build(chunks: Sequence[Chunk], encoder: Encoder, home: Path, progress: Prog
     texts = [embedded_texts(c) for c in chunks]
     vectors = _Embedded(encoder, home / "texts")
     needed = [t for whole, heading, sentences in texts for t in (whole, heading, *sentences) if t]
-    vectors.embed([*needed, *OFF_TOPIC], progress)
+    terms = vocabulary(chunks)
+    vectors.embed([*needed, *terms, *OFF_TOPIC], progress)
     rows = Vectors(
         np.stack([vectors[whole] for whole, _, _ in texts]),
         np.stack([vectors[heading] if heading else np.zeros_like(vectors[whole]) for whole, heading, _ in texts]),
         np.stack([vectors[s] for _, _, sentences in texts for s in sentences]),
+        np.stack([vectors[word] for word in terms]),
     )
     vectors.save()
     index = EmbeddedIndex(chunks, rows, 0.0)
-    index.threshold = _threshold(index, rows, vectors)
+    index.threshold = _threshold(index, encoder)
     return index
 
 
-def _threshold(index: EmbeddedIndex, rows: Vectors, vectors: _Embedded) -> float:
-    """Between what off-topic questions reach and what the pages' own headings reach on their text alone."""
-    off = [_best(index, question, vectors[question]) for question in OFF_TOPIC]
-    own, start = [], 0
-    for row, chunk in enumerate(index.chunks):
-        end = start + len(chunk.sentences)
-        if chunk.heading:
-            heading = rows.headings[row]
-            own.append(float(max(rows.chunks[row] @ heading, (rows.sentences[start:end] @ heading).max())))
-        start = end
-    high_off = float(np.quantile(off, 0.95))
-    low_own = float(np.quantile(own, 0.1)) if own else high_off + 0.2
-    return float(np.clip((high_off + low_own) / 2, 0.38, 0.55))
+def _threshold(index: EmbeddedIndex, encoder: Encoder) -> float:
+    """What three quarters of the off-topic questions do not reach on these pages, within what is usual."""
 
+    def encode(text: str) -> np.ndarray:
+        vector: np.ndarray = encoder.encode([text])[0]
+        return vector
 
-def _best(index: EmbeddedIndex, question: str, vector: np.ndarray) -> float:
-    unknown = index.unknown_share(question)
-    return max((confidence(h, unknown) for h in index.search(question, vector, 3)), default=0.0)
+    off = [index.search(q, encode(q), 1, encode=encode)[0].evidence for q in OFF_TOPIC]
+    return float(np.clip(np.quantile(off, 0.75), *USUAL))
 
 
 class _Embedded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import numpy as np
 from agent.knowledge.chunks import is_item, is_step, joined
 from agent.knowledge.index import EmbeddedIndex, Hit
 
+FITS_FROM = 0.4
+"""From this confidence on a passage fits; 0.5 is the index's own threshold."""
+RELEVANT_FROM = 0.42
+"""A passage that is less relevant fits no question, whatever speaks for it."""
 ANSWER_WORDS = 60
 SPOKEN_SENTENCES = 2
-_COVERAGE_WEIGHT = 0.15
-_UNKNOWN_WEIGHT = 0.2
 _HEADING_MARGIN = 0.05
 
 
@@ -78,17 +81,16 @@ class Retrieval:
         """`search`, in the calling thread."""
         index = self._current()
         vector = self._encode(query) if vector is None else vector
-        hits = index.search(query, vector, k, language)
-        unknown = index.unknown_share(query)
-        scored = sorted(((confidence(h, unknown), h) for h in hits), key=lambda pair: -pair[0])
-        if not scored or scored[0][0] < index.threshold:
-            return NoPassageFound(scored[0][0] if scored else 0.0)
-        return Found(tuple(_passage(hit, score) for score, hit in scored))
+        hits = index.search(query, vector, k, language, self._encode)
+        sure = confidence(hits[0], index.threshold) if hits else 0.0
+        if sure < FITS_FROM or hits[0].similarity < RELEVANT_FROM:
+            return NoPassageFound(sure)
+        return Found(tuple(_passage(h, sure * h.similarity / max(hits[0].similarity, 1e-6)) for h in hits))
 
 
-def confidence(hit: Hit, unknown_share: float) -> float:
-    """How surely a chunk answers: near in meaning, by shared rare words, and no word that no page knows."""
-    return hit.similarity + _COVERAGE_WEIGHT * hit.coverage - _UNKNOWN_WEIGHT * unknown_share
+def confidence(hit: Hit, threshold: float) -> float:
+    """The odds that the best hit answers, as a probability; 0.5 at the threshold."""
+    return 1.0 / (1.0 + math.exp(threshold - hit.evidence))
 
 
 def _passage(hit: Hit, score: float) -> Passage:
@@ -106,9 +108,8 @@ def _answering(hit: Hit) -> tuple[int, int]:
     else from the nearest sentence on; a list stays whole, with its lead-in."""
     sentences = hit.chunk.sentences
     best = int(np.argmax(hit.sentences))
-    first = (
-        0 if hit.heading >= float(hit.sentences[best]) - 0.05 or len(hit.chunk.text.split()) <= ANSWER_WORDS else best
-    )
+    heading_asks = hit.heading >= float(hit.sentences[best]) - _HEADING_MARGIN
+    first = 0 if heading_asks or len(hit.chunk.text.split()) <= ANSWER_WORDS else best
     while first > 0 and (is_item(sentences[first]) or is_step(sentences[first])):
         first -= 1
     last, words = first, 0

@@ -19,7 +19,8 @@ _TOKEN = re.compile(
     r"|\[/?\s*(?:inst|sys|system|assistant|user|developer|system[_ ]prompt|available_tools|tool_calls|"
     r"tool_results)\s*\]"
     r"|<</?\s*sys\s*>>"
-    rf"|(?m:^)[ \t]*#{{2,6}}[ \t]*{_ROLE}(?:[ \t]+(?:message|prompt))?[ \t]*(?::|(?=\n|$))",
+    rf"|#{{2,6}}[ \t]*{_ROLE}(?:[ \t]+(?:message|prompt))?[ \t]*:"
+    rf"|(?m:^)[ \t]*#{{2,6}}[ \t]*{_ROLE}(?:[ \t]+(?:message|prompt))?[ \t]*(?=\n|$)",
     re.IGNORECASE,
 )
 _PREFIX = re.compile(

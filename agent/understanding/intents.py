@@ -59,8 +59,7 @@ _NGRAM_GAIN = 4.0
 _MAX_NGRAMS = 40_000
 _FOLDS = 4
 _TOO_NEAR = 0.65
-"""A built-in off-topic example as similar as this to one of the business's own is not off-topic there,
-and a page's heading as similar to an intent's example would only blur that intent."""
+"""A built-in off-topic example as similar as this to one of the business's own is not off-topic there."""
 _CLOSE_RATIO, _CLOSE_MASS = 0.5, 0.6
 """Two intents are close when the second has this share of the first, and both this much together."""
 _KEEP_IN_SCOPE = 0.97
@@ -293,10 +292,7 @@ class _Examples:
         labels = np.array([i for i, name in enumerate(names) for _ in data[name]], np.int64)
         vectors = encoder.encode(texts)
         is_own = np.array([name in own for name in names])
-        calibrates = np.array([not name.startswith("_") for name in names])
-        off_topic = ~_real(names) & ~is_own
-        kept = _far(vectors, (~calibrates)[labels], (is_own & calibrates)[labels])
-        kept &= _far(vectors, off_topic[labels], is_own[labels] & kept)
+        kept = _far(vectors, (~_real(names) & ~is_own)[labels], is_own[labels])
         texts = [text for text, keep in zip(texts, kept, strict=True) if keep]
         share = _ngram_share([len(texts) for name, texts in data.items() if name in own and name[0] != "_"])
         vocabulary = _Vocabulary.of(texts if share else [])
@@ -308,7 +304,7 @@ class _Examples:
             rows=vocabulary.rows(texts),
             share=share,
             own=is_own,
-            calibrates=calibrates,
+            calibrates=np.array([not name.startswith("_") for name in names]),
         )
 
     def where(self, rows: npt.NDArray[np.bool_]) -> _Examples:

@@ -157,7 +157,7 @@ _THANKS = _any(
 )  # fmt: skip
 _BEFORE_THANKS = _any(
     "ok", "okay", "oh", "great", "perfect", "good", "awesome", "cool", "alright", "super", "excellent", "wonderful",
-    "brilliant", "lovely", "nice", "ah", "right", "well", "yes", "yeah", "got it",
+    "brilliant", "lovely", "nice", "ah", "right", "well", "got it",
     "that's (?:great|perfect|good|all|it|everything)",
 )  # fmt: skip
 _AFTER_THANKS = _any(

@@ -66,7 +66,7 @@ class EmbeddedSTT(STTService):
 
     A VADProcessor stands before it. Each stretch between the VAD's start and stop, with a little audio before it,
     is decoded in the ear's bounded pool, one after the other, so that transcripts keep their order. A
-    `TranscriptionFrame` has `result={"confidence", "no_speech", "audio_secs", "cpu_secs"}`.
+    `TranscriptionFrame` has `result={"confidence", "no_speech", "audio_secs", "decode_secs"}`.
 
     It is `finalized` unless more of the same speaker is under way: a turn then ends with the last of them.
 
@@ -270,5 +270,5 @@ def _result(heard: Heard) -> dict[str, float]:
         "confidence": heard.confidence,
         "no_speech": heard.no_speech,
         "audio_secs": heard.audio_secs,
-        "cpu_secs": heard.cpu_secs,
+        "decode_secs": heard.decode_secs,
     }

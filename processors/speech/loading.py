@@ -21,25 +21,27 @@ EmbeddedVoice = Literal["piper", "flite-slt", "flite-rms", "flite-awb", "flite-k
 class Embedded:
     """The process's ear and voice, loaded and warm; each call wraps them in its own services."""
 
-    ear: Whisper
-    voice: Voice
+    ear: Whisper | None
+    voice: Voice | None
 
 
 async def load_embedded(
     cache_dir: Path,
     *,
-    ear: WhisperModel = "whisper-tiny",
-    voice: EmbeddedVoice = "piper",
+    ear: WhisperModel | None = "whisper-tiny",
+    voice: EmbeddedVoice | None = "piper",
     vocabulary: Sequence[str] = (),
     workers: int | None = None,
 ) -> Embedded:
     """Load ear, voice, Silero and Smart Turn side by side in threads (see weights.py for what can be missing).
 
+    None for an ear or a voice that a provider gives.
+
     Raises WeightsUnavailable or FliteUnavailable, each with the command that helps.
     """
     loaded_ear, loaded_voice, _ = await asyncio.gather(
-        asyncio.to_thread(_warm_ear, ear, cache_dir, vocabulary, workers),
-        asyncio.to_thread(load_voice, voice, cache_dir),
+        asyncio.to_thread(lambda: _warm_ear(ear, cache_dir, vocabulary, workers) if ear else None),
+        asyncio.to_thread(lambda: load_voice(voice, cache_dir) if voice else None),
         asyncio.to_thread(vad.warm),
     )
     return Embedded(loaded_ear, loaded_voice)

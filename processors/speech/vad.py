@@ -90,16 +90,23 @@ class SmartTurnStop(TurnAnalyzerUserTurnStopStrategy):
         super().__init__(turn_analyzer=turn_analyzer, **kwargs)
         self._silence_secs = silence_secs
         self._silence: asyncio.Task[None] | None = None
+        self._turn_ended = False
 
     async def process_frame(self, frame: Frame) -> ProcessFrameResult:
-        if isinstance(frame, VADUserStartedSpeakingFrame):
+        if isinstance(frame, VADUserStartedSpeakingFrame | VADUserStoppedSpeakingFrame):
             await self._stop_waiting()
-        elif isinstance(frame, VADUserStoppedSpeakingFrame):
-            await self._stop_waiting()
-            self._silence = self.task_manager.create_task(self._wait_in_silence(), f"{self}::silence")
-        return await super().process_frame(frame)
+        loop = asyncio.get_running_loop()
+        silent_at = loop.time() + self._silence_secs
+        self._turn_ended = False
+        result = await super().process_frame(frame)  # Smart Turn's verdict is in when this returns
+        if isinstance(frame, VADUserStoppedSpeakingFrame) and not self._turn_ended:
+            self._silence = self.task_manager.create_task(
+                self._wait_in_silence(silent_at - loop.time()), f"{self}::silence"
+            )
+        return result
 
     async def handle_user_turn_stopped(self) -> None:
+        self._turn_ended = True
         await self._stop_waiting()
         await super().handle_user_turn_stopped()
 
@@ -107,8 +114,8 @@ class SmartTurnStop(TurnAnalyzerUserTurnStopStrategy):
         await self._stop_waiting()
         await super().cleanup()
 
-    async def _wait_in_silence(self) -> None:
-        await asyncio.sleep(self._silence_secs)
+    async def _wait_in_silence(self, secs: float) -> None:
+        await asyncio.sleep(secs)
         self._silence = None
         self._turn_complete = True
         await self._maybe_trigger_user_turn_stopped()

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from time import thread_time
+from time import perf_counter
 from typing import Any, Literal
 
 import numpy as np
@@ -62,11 +62,12 @@ class Heard:
     no_speech: float
     """The model's probability that nobody spoke."""
     audio_secs: float = 0.0
-    cpu_secs: float = 0.0
+    decode_secs: float = 0.0
+    """How long the decoding took, without waiting for a worker."""
 
 
-def _nothing(audio_secs: float, no_speech: float = 1.0, cpu_secs: float = 0.0) -> Heard:
-    return Heard("", 0.0, no_speech, audio_secs, cpu_secs)
+def _nothing(audio_secs: float, no_speech: float = 1.0, decode_secs: float = 0.0) -> Heard:
+    return Heard("", 0.0, no_speech, audio_secs, decode_secs)
 
 
 class Whisper:
@@ -129,18 +130,18 @@ class Whisper:
         Blocks for about 0.2 s on one core. `numbers` says that digits are awaited: no prompt then. `hint`
         is a few words about what was just asked; it stands nearest to the speech in the prompt.
         """
-        began = thread_time()
+        began = perf_counter()
         audio = _at_16_khz(pcm16, rate_hz)
         audio_secs = len(audio) / RATE_HZ
         if audio_secs < _MIN_AUDIO_SECS or float(np.abs(audio).max()) < _MIN_PEAK:
             return _nothing(audio_secs)
         prompt = [] if numbers else self._model.prompt_tokens(self._vocabulary, hint)
         text, average_logprob, no_speech = self._model.decode(audio, prompt)
-        cpu_secs = thread_time() - began
+        decode_secs = perf_counter() - began
         text = without_repeated_beginning(text)
         if not _is_speech(text, average_logprob, no_speech, numbers):
-            return _nothing(audio_secs, no_speech, cpu_secs)
-        return Heard(text, min(1.0, math.exp(average_logprob)), no_speech, audio_secs, cpu_secs)
+            return _nothing(audio_secs, no_speech, decode_secs)
+        return Heard(text, min(1.0, math.exp(average_logprob)), no_speech, audio_secs, decode_secs)
 
 
 class _Model:

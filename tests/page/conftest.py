@@ -87,8 +87,9 @@ def open_page(browser: Browser, server: FakeServer) -> Iterator[OpenPage]:
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", lambda request: faults.extend(other_host(request.url, server)))
         if token is not None:
-            page.add_init_script(f"localStorage.getItem('openline.token') ?? "
-                                 f"localStorage.setItem('openline.token', '{token}')")
+            page.add_init_script(
+                f"localStorage.getItem('openline.token') ?? localStorage.setItem('openline.token', '{token}')"
+            )
         if not real_call:
             page.route("**/call.js", lambda route: route.fulfill(body=FAKE_CALL, content_type="text/javascript"))
         page.goto(server.url)

@@ -36,17 +36,27 @@ class Event:
 
 
 class Gate:
-    """A step at which the answer waits until the test opens it."""
+    """A step at which the answer waits until the test, in its own thread, opens it."""
 
     def __init__(self) -> None:
-        self._opened = threading.Event()
+        self._open = False
+        self._waiting: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+        self._lock = threading.Lock()
 
     def open(self) -> None:
-        self._opened.set()
+        with self._lock:
+            self._open = True
+            if self._waiting is not None:
+                loop, opened = self._waiting
+                loop.call_soon_threadsafe(opened.set)
 
     async def passed(self) -> None:
-        while not self._opened.is_set():
-            await asyncio.sleep(0.01)
+        opened = asyncio.Event()
+        with self._lock:
+            self._waiting = asyncio.get_running_loop(), opened
+            if self._open:
+                opened.set()
+        await opened.wait()
 
 
 class Cut:

@@ -125,7 +125,7 @@ def test_words_of_the_agent_are_in_full_ink_once_they_are_played(open_page: Open
     start_call(page)
     tell(page, says(1, "", "We open at nine."))
     expect(turns(page, "agent").locator(".coming")).to_have_text("We open at nine.")
-    tell(page, says(1, "We open", "at nine."))
+    tell(page, says(1, "We open ", " at nine."))
     expect(turns(page, "agent").locator(".coming")).to_have_text("at nine.")
     tell(page, says(1, "We open at nine.", ""), says(2, "", "We close at five."))
     expect(turns(page, "agent")).to_have_count(1)

@@ -157,9 +157,7 @@ def test_escape_stops_the_answer_and_keeps_what_was_said(open_page: OpenPage, se
     assert server.hung_up == ["long"]
 
 
-def test_stopping_the_very_first_answer_still_keeps_the_conversation(
-    open_page: OpenPage, server: FakeServer
-) -> None:
+def test_stopping_the_very_first_answer_still_keeps_the_conversation(open_page: OpenPage, server: FakeServer) -> None:
     gate = Gate()
     server.answers["long"] = [delta("Once"), gate, delta(" upon"), done("Once upon")]
     page = open_page()
@@ -225,9 +223,7 @@ def test_a_refused_message_goes_back_into_the_composer(open_page: OpenPage, serv
     expect(page.get_by_label("Message")).to_have_value("too long")
 
 
-def test_an_answer_cut_off_by_the_network_is_fetched_not_asked_twice(
-    open_page: OpenPage, server: FakeServer
-) -> None:
+def test_an_answer_cut_off_by_the_network_is_fetched_not_asked_twice(open_page: OpenPage, server: FakeServer) -> None:
     page = open_page()
     ask(page, "hello")
     expect(turns(page, "agent")).to_contain_text("You said hello")
@@ -282,8 +278,10 @@ def test_a_colleague_takes_over_types_and_writes(open_page: OpenPage, server: Fa
     expect(page.get_by_text("A colleague has been asked")).to_be_visible()
     while server.listeners() == 0:
         page.wait_for_timeout(10)
+    server.later("state", {"state": "requested", "words": ""})
     server.later("state", {"state": "queued", "words": "you are number 2 in the queue"})
     expect(page.locator(".presence")).to_contain_text("You are number 2 in the queue")
+    expect(page.get_by_text("A colleague has been asked")).to_have_count(1)
     server.later("state", {"state": "human_typing", "words": "Maria is typing"})
     expect(page.locator(".presence")).to_contain_text("Maria is typing")
     server.later("message", {"who": "human", "name": "Maria", "text": "Hello, <b>Maria</b> here"})
@@ -295,9 +293,7 @@ def test_a_colleague_takes_over_types_and_writes(open_page: OpenPage, server: Fa
     expect(turns(page, "agent")).to_have_count(1)
 
 
-def test_shift_enter_breaks_the_line_and_an_empty_message_is_not_sent(
-    open_page: OpenPage, server: FakeServer
-) -> None:
+def test_shift_enter_breaks_the_line_and_an_empty_message_is_not_sent(open_page: OpenPage, server: FakeServer) -> None:
     page = open_page()
     box = page.get_by_label("Message")
     box.press("Enter")

@@ -70,7 +70,7 @@ async def test_a_call_through_silero_and_whisper_becomes_words(rate_hz: int, whi
     async with bench([vad, EmbeddedSTT(whisper=whisper)], in_hz=rate_hz) as line:
         await line.send(*audio)
         heard = await line.until(TranscriptionFrame)
-    assert likeness(heard.text, said) > 0.8
+    assert likeness(heard.text, said) > 0.7
     assert heard.finalized
     assert heard.result["confidence"] > 0.5
     assert 0.5 < heard.result["audio_secs"] < 3

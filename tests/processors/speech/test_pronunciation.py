@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.speech import flite_lexicon, lexicon
@@ -126,6 +126,7 @@ def test_every_written_word_keeps_its_place(written: str) -> None:
     assert [word for word, _ in spoken(written)] == written.split()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_at_all_has_a_spoken_form_that_a_voice_can_say(text: str) -> None:
     result = spoken(text)
@@ -184,6 +185,7 @@ def test_words_have_phonemes_and_stress_without_flite(word: str, said: str) -> N
 
 
 @pytest.mark.usefixtures("no_flite")
+@settings(deadline=None)
 @given(st.text(alphabet="abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=14))
 def test_an_unknown_word_is_never_silent(word: str) -> None:
     said = phones(word)

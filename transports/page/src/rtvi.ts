@@ -5,7 +5,7 @@
  * what has been played and what is still to come; `heard` has the last word on what was heard.
  */
 
-import { append, lastSaid, newSpeech, patch, said } from "./items";
+import { append, join, lastSaid, newSpeech, patch, said } from "./items";
 import type { Button, Call, Card, RtviMessage, Said, Segment, Source, Speech, State } from "./types";
 
 type Fields = Record<string, unknown>;
@@ -83,8 +83,8 @@ function botOutput(state: State, data: Fields): State {
   const played = data["spoken"] === true || data["spoken_status"] === "completed";
   const segment: Segment = {
     id: typeof data["segment_id"] === "number" ? data["segment_id"] : -1,
-    spoken: played ? whole : text(progress, "accumulated_text"),
-    rest: played ? "" : "remaining_text" in progress ? text(progress, "remaining_text") : whole,
+    spoken: played ? whole : text(progress, "accumulated_text").trim(),
+    rest: played ? "" : ("remaining_text" in progress ? text(progress, "remaining_text") : whole).trim(),
   };
   return agentSays(known, segment);
 }
@@ -251,10 +251,4 @@ function cardOf(value: unknown): Card {
   const data = fields(value);
   const rows = list(data, "rows").filter(Array.isArray);
   return { title: text(data, "title"), rows: rows.map((row) => [String(row[0]), String(row[1])]) };
-}
-
-function join(before: string, after: string): string {
-  if (before === "" || after === "") return before + after;
-  const glued = /\s$/.test(before) || /^[\s.,;:!?)]/.test(after);
-  return glued ? before + after : `${before} ${after}`;
 }

@@ -5,7 +5,7 @@ import { guard } from "lit-html/directives/guard.js";
 import { repeat } from "lit-html/directives/repeat.js";
 import { unsafeHTML } from "lit-html/directives/unsafe-html.js";
 
-import { lastSaid } from "../items";
+import { gap, lastSaid } from "../items";
 import { markdownBlocks, safeUrl } from "../markdown";
 import type { Button, Card, Channel, Doing, Item, Said, Source, State } from "../types";
 import { words } from "../words";
@@ -58,19 +58,18 @@ function body(item: Said): Drawn | TemplateResult[] {
 
 function callerWords(item: Said): TemplateResult {
   const interim = item.speech?.interim ?? "";
-  const gap = item.text !== "" && interim !== "" ? " " : "";
-  return html`<p class="plain">${item.text}${gap}${interim ? html`<span class="interim">${interim}</span>` : nothing}</p>`;
+  const changing = interim ? html`<span class="interim">${interim}</span>` : nothing;
+  return html`<p class="plain">${item.text}${gap(item.text, interim)}${changing}</p>`;
 }
 
 /** Words are in full ink once played; the rest of the sentence is lighter, and fades when it was cut off. */
 function agentSpeech(item: Said): TemplateResult {
   const { segments, cut } = item.speech!;
   const rest = segments.map((segment) => segment.rest).filter(Boolean).join(" ");
-  const gap = item.text !== "" && rest !== "" ? " " : "";
   const unheard = cut
-    ? html`<span class="unheard" aria-hidden="true">${gap}${rest}</span>`
-    : html`<span class="coming">${gap}${rest}</span>`;
-  return html`<p class="plain spoken">${item.text}${rest ? unheard : nothing}</p>
+    ? html`<span class="unheard" aria-hidden="true">${rest}</span>`
+    : html`<span class="coming">${rest}</span>`;
+  return html`<p class="plain">${item.text}${gap(item.text, rest)}${rest ? unheard : nothing}</p>
     ${cut ? html`<p class="aside">${words.unheard}</p>` : nothing}`;
 }
 

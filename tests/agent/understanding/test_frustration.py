@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.understanding.frustration import frustration
+
+CALM = [
+    "where is my order",
+    "thanks a lot, great help",
+    "can I return a broken lamp",
+    "my OLED TV broke",
+    "I'm not angry, just asking",
+    "this is not ridiculous at all",
+    "OK",
+    "do you sell trash cans",
+    "hello, could you please tell me when you open",
+    "it arrived two days late but no problem",
+    "NASA T-shirt, size XL please",
+    "I'd like to change the address",
+]
+UPSET = [
+    "this is ridiculous!!! I've called three times already",
+    "I'M SO ANGRY RIGHT NOW",
+    "you are useless",
+    "what the hell, this is the third time I ask",
+    "this is a terrible service and nobody helps",
+    "WHERE IS MY ORDER???",
+    "I already told you twice, are you even listening?!",
+    "I'm fed up with your stupid bot",
+    "worst company ever, I will never buy from you again",
+    "are you kidding me?!",
+    "this is unacceptable, I've been waiting for weeks",
+    "for god's sake, I said no!!",
+]
+
+
+@pytest.mark.parametrize("text", CALM)
+def test_a_calm_turn_scores_low(text: str) -> None:
+    assert frustration(text, []).score < 0.3
+
+
+@pytest.mark.parametrize("text", UPSET)
+def test_an_upset_turn_scores_high_and_says_why(text: str) -> None:
+    found = frustration(text, [])
+    assert found.score >= 0.5 and found.reasons
+
+
+def test_the_same_thing_said_again_adds_up() -> None:
+    scores = [frustration("where is my order", ["where is my order?"] * n).score for n in range(3)]
+    assert scores[0] < scores[1] < scores[2]
+    assert "repeats what was said" in frustration("where is my order", ["Where is my order?"]).reasons
+
+
+def test_a_short_answer_repeated_is_no_repetition() -> None:
+    assert frustration("yes", ["yes", "yes"]).score == 0
+
+
+def test_anger_is_remembered_for_a_while_and_kindness_ends_it() -> None:
+    assert frustration("where is it", ["you are useless"]).score > 0
+    assert frustration("thank you", ["you are useless"]).score == 0
+    assert frustration("where is it", ["you are useless", "hello there", "a lamp"]).score == 0
+
+
+@given(st.text(max_size=300), st.lists(st.text(max_size=100), max_size=4))
+def test_the_score_is_between_calm_and_furious(text: str, previous: list[str]) -> None:
+    assert 0 <= frustration(text, previous).score <= 1
