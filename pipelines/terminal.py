@@ -87,7 +87,7 @@ class ServerChat:
                     yield event.event, data
                     if event.event == "done":
                         return
-        except (httpx.HTTPError, SSEError):
+        except (httpx.HTTPError, SSEError, ValueError):
             raise ChatFault(f"The connection to {self._address} broke. The conversation is kept; try again.") from None
         raise ChatFault("The answer broke off. The conversation is kept; try again.")
 
@@ -110,7 +110,7 @@ class ServerChat:
                 await _refuse_faults(source)
                 async for event in source.aiter_sse():
                     yield event.event, event.json()
-        except (httpx.HTTPError, SSEError):
+        except (httpx.HTTPError, SSEError, ValueError):
             raise ChatFault(f"The connection to {self._address} broke.") from None
 
     @property
@@ -291,7 +291,12 @@ class Talk:
     def _offered(self, text: str) -> str:
         """The quick reply of this number, or the text as it stands."""
         number = int(text) if text.isdecimal() and len(text) < 3 else 0
-        return self._offers[number - 1] if 0 < number <= len(self._offers) else text
+        if not 0 < number <= len(self._offers):
+            return text
+        chosen = self._offers[number - 1]
+        if self._console.is_terminal:
+            self._console.print(Text(f"> {chosen}", "cyan"))
+        return chosen
 
     async def _next(self, lines: TypedLines) -> str | None:
         if self._console.is_terminal:
@@ -308,7 +313,8 @@ class Talk:
             async with aclosing(self._chat.later(token)) as events:
                 async for name, data in events:
                     if name == "message":
-                        self._console.print(Text(f"\r{data['name'] or data['who']}: ", "bold magenta"), data["text"])
+                        who = (f"\r{data['name'] or data['who']}: ", "bold magenta")
+                        self._console.print(Text.assemble(who, data["text"]))
                         self._console.print(Text("> ", "bold cyan"), end="")
 
 
@@ -380,6 +386,7 @@ async def _embedded(arguments: argparse.Namespace) -> int:
     from pipelines.chat import Desk
     from pipelines.runtime import Runtime
 
+    print("Starting ...", file=sys.stderr)
     runtime = await Runtime.start(settings, voice=False)
     try:
         return await _converse(EmbeddedChat(Desk(runtime)), arguments.token)

@@ -36,7 +36,7 @@ from agent.conversation import Conversation, Effect
 from agent.dialogue.slots import fill
 from agent.knowledge.retrieval import Found, NoPassageFound
 from agent.tools.registry import Tool
-from agent.understanding.understander import Understanding
+from agent.understanding.understander import Understanding, is_question
 
 Action = Literal[
     "forward", "say_again", "hand_off", "offer_human", "call", "confirm", "check", "drop", "ask",
@@ -46,14 +46,20 @@ MAX_ASKED = 3
 """After so many vain questions for one slot a human is called."""
 SWITCH_FROM = 0.75
 """From this confidence on, an answer that also names another task switches to it."""
+HUMAN_FROM = 0.5
+"""From this confidence on a wish for a human is granted."""
 TASK_FROM = 0.6
 """Below this confidence a question that a page answers is no task."""
-ABOUT_FROM = 0.85
+ABOUT_FROM = 0.8
 """From this score on a page answers a question that sounds like a task."""
 _ABOUT = re.compile(
     r"(?:how (?:do|can|does|would|long|much|many|soon)|what (?:is|are|'?s|happens|if)|do you|does|is (?:it|there)|"
     r"are there|which)\b",
     re.IGNORECASE,
+)
+_YES = re.compile(r"(?:^|[.,!] ?)(?:yes|yep|yeah|sure|please do|go ahead)\b", re.IGNORECASE)
+_CONDITION = re.compile(
+    r"\b(?:no|not|if|but|unless|only|wait|first|instead|until|after|before)\b|n't\b|\?", re.IGNORECASE
 )
 _LASTING = frozenset({"pattern", "email", "phone", "name"})
 """Types of slots whose values serve the next task too; a reason or a date is asked for anew."""
@@ -165,9 +171,10 @@ def _human_wanted(s: Situation) -> Decision | None:
     intent = s.business.intents.get(s.understood.intent or "")
     if s.understood.text.strip("#* ") == "0" and s.pending_slot is None:
         return _hand_off(s, "asked_for", "0 was pressed")
-    if s.understood.intent == "human":
+    if s.understood.intent == "human" and s.understood.confidence >= HUMAN_FROM:
         return _hand_off(s, "asked_for", "a human was asked for")
-    if intent and intent.human:
+    sure = s.understood.confidence >= TASK_FROM
+    if intent and intent.human and sure and s.pending_slot not in _values(s, s.conversation.task):
         return _hand_off(s, "always_human", f"{s.understood.intent} always goes to a human")
     return None
 
@@ -189,9 +196,9 @@ def _hand_off(s: Situation, trigger: str, why: str) -> Decision:
 
 def _yes_or_no(s: Situation) -> Decision | None:
     pending, act = s.conversation.pending, s.understood.act
-    if pending is None or act not in ("yes", "no"):
+    yes = act == "yes" or _repeats_with_yes(s)
+    if pending is None or not (yes or act == "no"):
         return None
-    yes = act == "yes"
     if pending.kind == "confirm":
         return _confirmed(s, yes)
     if pending.kind == "human":
@@ -205,6 +212,13 @@ def _yes_or_no(s: Situation) -> Decision | None:
         if not _values(s, s.conversation.task):
             return _ask(s, s.conversation.task, pending.slot, "the value was heard wrongly", again=True)
     return None
+
+
+def _repeats_with_yes(s: Situation) -> bool:
+    """Whether a turn says yes and repeats the task that waits for it ("sorry. yes, cancel it"), without a condition."""
+    text = s.understood.text
+    same = s.wanted_task is not None and s.wanted_task == s.conversation.task
+    return same and bool(_YES.search(text)) and not _CONDITION.search(text)
 
 
 def _confirmed(s: Situation, yes: bool) -> Decision | None:
@@ -235,6 +249,8 @@ def _chosen(s: Situation) -> Decision | None:
 def _repair(s: Situation) -> Decision | None:
     if s.understood.act == "repeat":
         return Decision("repeat", ("asked to repeat",), task=s.conversation.task)
+    if s.pending_slot in _values(s, s.conversation.task):
+        return None
     if s.understood.act == "never_mind" and (s.conversation.task or s.conversation.pending):
         effect = s.effect_asked
         return Decision("drop", ("never mind",), task=None, effect_id=effect.effect_id if effect else None)
@@ -242,31 +258,28 @@ def _repair(s: Situation) -> Decision | None:
 
 
 def _value_given(s: Situation) -> Decision | None:
-    """A value for the open task, or a correction of the one just done."""
-    task, last = s.conversation.task, s.conversation.last_task
-    if task:
-        values = _values(s, task)
-        given = bool(values) and (s.pending_slot in values or _changed(s, values) or s.wanted_task == task)
-        if given and not _switches(s, values):
-            return _go_on(s, task, values, "a value was given")
-    elif last and s.understood.act == "correction" and s.wanted_task in (None, last):
-        values = _values(s, last)
-        if _changed(s, values):
-            return _go_on(s, last, values, "a value of the last task was corrected")
+    """A value for the open task, or another one for the task just done or refused."""
+    task = s.conversation.task or s.conversation.last_task
+    values = _values(s, task)
+    if task is None or not values or _switches(s, task, values):
+        return None
+    if s.conversation.task and (s.pending_slot in values or s.wanted_task == task):
+        return _go_on(s, task, values, "a value was given")
+    if _changed(s, values):
+        return _go_on(s, task, values, "another value was given")
     return None
 
 
-def _switches(s: Situation, values: Mapping[str, str]) -> bool:
-    """Whether the turn asks for another task than the open one, more than it answers the open question."""
-    if s.wanted_task in (None, s.conversation.task):
+def _switches(s: Situation, task: str, values: Mapping[str, str]) -> bool:
+    """Whether the turn asks for another task, more than it gives a value to this one."""
+    if s.wanted_task in (None, task):
         return False
-    if s.pending_slot not in values:
-        return True
     rest = s.understood.text
     for entity in reversed(s.understood.entities):
         rest = rest[: entity.start] + rest[entity.end :]
     asks_more = set(re.findall(r"[a-z']{3,}", rest.lower())) - _ANSWER_WORDS
-    return bool(asks_more) and s.understood.confidence >= SWITCH_FROM
+    repairs = s.pending_slot in values or s.understood.act in ("correction", "no")
+    return bool(asks_more) and s.understood.confidence >= (SWITCH_FROM if repairs else TASK_FROM)
 
 
 def _task_wanted(s: Situation) -> Decision | None:
@@ -276,10 +289,11 @@ def _task_wanted(s: Situation) -> Decision | None:
 
 
 def _asks_about(s: Situation) -> bool:
-    """Whether a turn that sounds like a task rather asks how it is done, and a page answers that."""
-    if isinstance(s.found, NoPassageFound) or not _ABOUT.match(s.understood.text) or _values(s, s.wanted_task):
+    """Whether a turn that sounds like a task rather asks something, and a page answers that."""
+    if isinstance(s.found, NoPassageFound) or _values(s, s.wanted_task):
         return False
-    return s.found.score >= (ABOUT_FROM if s.understood.confidence >= TASK_FROM else 0.0)
+    unsure = s.understood.confidence < TASK_FROM and is_question(s.understood.text)
+    return (unsure or bool(_ABOUT.match(s.understood.text))) and s.found.score >= ABOUT_FROM
 
 
 def _start(s: Situation, name: str, why: str) -> Decision:
@@ -337,7 +351,8 @@ def _fixed_answer(s: Situation) -> Decision | None:
 
 
 def _passage_fits(s: Situation) -> Decision | None:
-    if s.understood.intent in _CHAT:
+    awaits = s.pending_slot is not None and not is_question(s.understood.text)
+    if s.understood.intent in _CHAT or awaits:
         return None
     return _answer(s, "a passage fits")
 
@@ -399,11 +414,12 @@ def _small_talk(s: Situation) -> Decision | None:
         return Decision("end", ("goodbye",))
     if s.understood.suspicious:
         return Decision("chat", s.understood.suspicious, topic="refuse", task=s.conversation.task)
+    open_question = _open_question(s)
+    if name in ("yes", "no") and open_question:
+        return replace(open_question, reasons=(f"{name} answers nothing",), again=True)
     if name in _CHAT:
         topic = _CHAT[name]
-        return Decision(
-            "chat", (f"understood as {name}",), topic=topic, task=s.conversation.task, then=_open_question(s)
-        )
+        return Decision("chat", (f"understood as {name}",), topic=topic, task=s.conversation.task, then=open_question)
     if name == "complaint":
         return Decision("offer_human", ("a complaint",), task=s.conversation.task, topic="sorry")
     return None

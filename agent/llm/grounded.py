@@ -6,6 +6,7 @@ The last level of the model chain. It says only what a page, a tool or the busin
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from datetime import date
 from typing import Any
 
 from agent.dialogue.policy import Decision
@@ -91,4 +92,11 @@ def confirm_question(tool: Tool, arguments: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return str(value).replace("_", " ") if isinstance(value, str) and not value.startswith("[") else str(value)
+    """An argument as it stands in a sentence."""
+    if not isinstance(value, str) or value.startswith("["):
+        return str(value)
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        return value.replace("_", " ")
+    return f"{day:%A, %B} {day.day}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -172,7 +172,9 @@ class SqlJournal:
         self._poll_secs = poll_secs
         self._dialect = engine.dialect.name
         self._watchers = Watchers()
-        self._one_writer = asyncio.Semaphore(1 if self._dialect == "sqlite" else 1000)
+        self._write_turn: AbstractAsyncContextManager[object] = (
+            asyncio.Lock() if self._dialect == "sqlite" else nullcontext()
+        )
         self._running: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -407,7 +409,7 @@ class SqlJournal:
 
     async def _empty_write_ahead_log(self) -> None:
         """What was overwritten in the database still stands in the log until it is truncated."""
-        async with self._one_writer:
+        async with self._write_turn:
             with _delivering():
                 async with self._engine.connect() as connection:
                     await connection.execution_options(begin=None)
@@ -440,13 +442,14 @@ class SqlJournal:
     async def _select(self, statement: Select[Any]) -> Sequence[Row[Any]]:
         with _delivering():
             async with self._engine.connect() as connection:
-                return (await connection.execute(statement)).all()
+                rows: Sequence[Row[Any]] = (await connection.execute(statement)).all()
+                return rows
 
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         return await self._to_the_end(self._transaction(work))
 
     async def _transaction(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self._one_writer:
+        async with self._write_turn:
             with _delivering():
                 async with self._engine.execution_options(begin="IMMEDIATE").begin() as connection:
                     return await work(connection)

@@ -19,7 +19,8 @@ _NUMBER_LAST = r"[a-z][\w-]{0,40}(?:stra(?:ss|ß)e|str\.|weg|platz|allee|gasse)\
 _UNIT = r"(?:,?\s+(?:apt|apartment|unit|suite|flat|floor)\.?\s*#?\w{1,6})?"
 _NOT_A_PLACE = r"(?!(?:please|thanks|thank|and|but|order|not|if|for|it|i)\b)"
 _PLACE = rf"(?:,\s*{_NOT_A_PLACE}[\w.'-]{{1,30}}(?:\s+{_NOT_A_PLACE}[\w.'-]{{1,30}}){{0,3}})"
-_ADDRESS = re.compile(rf"\b(?:{_NUMBER_FIRST}|{_NUMBER_LAST}){_UNIT}{_PLACE}{{0,4}}", re.IGNORECASE)
+_BOX = r"p\.?\s?o\.?\s?box\s+\d{1,6}\b"
+_ADDRESS = re.compile(rf"\b(?:{_NUMBER_FIRST}|{_NUMBER_LAST}|{_BOX}){_UNIT}{_PLACE}{{0,4}}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from agent.understanding.cleaning import clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
 from agent.understanding.frustration import frustration
-from agent.understanding.intents import Intent, Intents
+from agent.understanding.intents import Intent, Intents, NotUnderstood
 from agent.understanding.language import detect
 from agent.understanding.repair import dialogue_act
 from agent.understanding.spoken_forms import written
@@ -42,6 +42,8 @@ _QUESTION = re.compile(
     r"\?\s*$|^(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)\b", re.IGNORECASE
 )
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
+_ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
+"""From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
 _CHOSEN_FROM = 0.3
 """From this probability on a reply to "this or that?" counts as one of the two by its meaning."""
 
@@ -126,7 +128,7 @@ class Understander:
             confidence=choice.confidence,
             alternatives=tuple(choice.alternatives),
             near=tuple(self._intents.close(ranking)),
-            act=reply.kind if reply else None,
+            act=reply.kind if reply else _act(choice),
             chosen=self._choose(text, options, dict(ranking.probabilities)) if options else None,
             entities=tuple(entities),
             language=detect(text, self._business.languages, conversation.language),
@@ -179,10 +181,28 @@ def training_examples(business: Business, page_questions: Sequence[str]) -> dict
         entities = find_entities(example, patterns=patterns, today=date.min, region=business.region, language="en")
         return masked(example, [e for e in entities if e.type in patterns], business)
 
-    examples = {name: [mask(e) for e in intent.examples] for name, intent in business.intents.items()}
+    examples = {
+        name: _with_numbers(
+            [mask(e) for e in intent.examples], [business.slots[s].title for s in intent.slots if s in patterns]
+        )
+        for name, intent in business.intents.items()
+    }
     if page_questions:
         examples[PAGES] = list(page_questions)
     return examples
+
+
+def _with_numbers(examples: list[str], titles: Sequence[str]) -> list[str]:
+    """The examples, and every other one with the number that such a request may bring: a number alone means nothing."""
+    with_number = [f"{e.rstrip('.!?')} {title}" for title in titles for e in examples[::2] if title not in e]
+    return [*examples, *with_number]
+
+
+def _act(choice: Intent | NotUnderstood) -> str | None:
+    """The dialogue act that the classifier is sure of, where the wording alone does not decide."""
+    if isinstance(choice, Intent) and choice.confidence >= _ACT_FROM.get(choice.name, 2.0):
+        return choice.name
+    return None
 
 
 def is_question(text: str) -> bool:

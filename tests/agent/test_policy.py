@@ -93,6 +93,15 @@ def replace_span(entity: EntityFound, start: int) -> EntityFound:
     return entity.model_copy(update={"start": start, "end": start + len(entity.text)})
 
 
+def test_another_value_after_a_finished_task_does_it_again() -> None:
+    finished = [
+        ev.SlotSet(at=1.0, name="card_number", value="2000001"),
+        decided("call", task=None, finishes="fine_balance"),
+    ]
+    decision = decide(situation(*finished, text="and 2000002", entities=(replace_span(OTHER_CARD, 4),)))
+    assert (decision.action, decision.arguments) == ("call", {"card_number": "2000002"})
+
+
 def test_yes_calls_exactly_what_was_proposed() -> None:
     decision = decide(situation(*CONFIRMING, text="yes", act="yes"))
     assert (decision.action, decision.effect_id, decision.arguments["day"]) == ("call", "e", "2026-12-01")

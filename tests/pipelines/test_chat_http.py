@@ -49,7 +49,7 @@ async def test_an_answer_has_the_whole_object(client: httpx.AsyncClient) -> None
 
 
 async def test_a_task_over_two_turns_by_token(client: httpx.AsyncClient, runtime: Runtime) -> None:
-    asked = await say(client, "do I owe the library any money?")
+    asked = await say(client, "what do I owe in late fees?")
     answer = await say(client, f"my card number is {CARD}", asked["token"])
     events = await journal(runtime, answer["token"])
     started = [e for e in events if isinstance(e, ev.EffectStarted)]

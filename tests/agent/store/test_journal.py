@@ -243,6 +243,15 @@ async def test_the_turn_log_of_all_conversations_is_in_order_of_time(home: Any) 
         await home.forget(each)
 
 
+async def test_a_turn_outside_every_session_has_the_last_channel(home: Any, conversation_id: str) -> None:
+    for version, channel in enumerate(["text", "phone"]):
+        joined = SessionJoined(channel=channel, at=9.0 - version, session_id=f"s{version}")
+        await home.append(conversation_id, version, [joined])
+    await home.append(conversation_id, 2, [UserSaid(text="hello", at=1.0, turn_id="t1")])
+    await home.append(conversation_id, 3, [UserSaid(text="hello", at=1.0, turn_id="t2", session_id="s0")])
+    assert [row.channel for row in await home.turn_log(conversation_id)] == ["phone", "text"]
+
+
 async def test_hand_offs_are_open_until_resolved_or_back(home: Any, conversation_id: str) -> None:
     def moved(hand_off_id: str, state: HandOffState, at: float, **more: str) -> HandOffMoved:
         return HandOffMoved(hand_off_id=hand_off_id, state=state, at=at, session_id="s1", **more)

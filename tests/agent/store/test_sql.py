@@ -56,6 +56,21 @@ async def test_another_process_sees_what_is_written(
     await other.close()
 
 
+async def test_a_watcher_of_the_same_process_is_told_at_once(database: str, clock: Any) -> None:
+    home = await SqlJournal.open(database, clock=clock, poll_secs=3600)
+    stream = home.watch("c", 0)
+    async with asyncio.timeout(10):
+        for version in range(3):
+            coming = asyncio.ensure_future(anext(stream))
+            await asyncio.sleep(0.01)
+            await home.append("c", version, [said(str(version))])
+            assert await coming == said(str(version))
+        coming = asyncio.ensure_future(anext(stream, None))
+        await home.forget("c")
+        assert await coming is None
+    await home.close()
+
+
 async def test_two_processes_that_race_write_each_version_once(database: str, clock: Any) -> None:
     homes = await asyncio.gather(*(SqlJournal.open(database, clock=clock) for _ in range(3)))
 
@@ -177,11 +192,19 @@ async def test_a_file_that_is_no_database_is_a_clear_fault(tmp_path: Path, datab
 
 
 async def test_a_fault_names_no_value(tmp_path: Path, sqlite_home: SqlJournal) -> None:
-    with sqlite3.connect(tmp_path / "journal.db") as connection:
-        connection.execute("DROP TABLE turn_log")
-    with pytest.raises(ProviderError) as fault:
+    with sqlite3.connect(tmp_path / "journal.db") as fault:
+        fault.execute("CREATE TRIGGER bad BEFORE INSERT ON turn_log BEGIN SELECT RAISE(FAIL, 'disk'); END")
+    with pytest.raises(Exception, match="disk") as raised:
         await sqlite_home.append("c", 0, [said("a secret word")])
-    assert "secret" not in f"{fault.value} {fault.value.__cause__}"
+    assert "secret" not in str(raised.value)
+
+
+async def test_a_missing_table_is_a_provider_error(tmp_path: Path, sqlite_home: SqlJournal) -> None:
+    with sqlite3.connect(tmp_path / "journal.db") as fault:
+        fault.execute("DROP TABLE turn_log")
+    with pytest.raises(ProviderError, match="OperationalError"):
+        await sqlite_home.append("c", 0, [said("hello")])
+    assert await sqlite_home.read("c") == []
 
 
 async def test_folders_of_the_database_are_made(tmp_path: Path, clock: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import multiprocessing
+import secrets
 import stat
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -218,6 +218,21 @@ async def test_what_is_protected_during_a_save_is_kept_by_the_next(home: Any, co
     await vault.save()
     fresh = await Vault(home, KEY).open(conversation_id)
     assert fresh.reveal_text("[EMAIL_1] [EMAIL_2]", "tool") == "jane@example.com joe@example.com"
+
+
+async def test_what_is_protected_during_a_save_may_still_move(home: Any, conversation_id: str) -> None:
+    here, there = [await Vault(home, KEY).open(conversation_id) for _ in range(2)]
+    email(here, "jane")
+    saving = asyncio.create_task(here.save())
+    await asyncio.sleep(0)
+    email(here, "joe")
+    await saving
+    await there.refresh()
+    email(there, "ann")
+    await there.save()
+    with pytest.raises(TokensMoved):
+        await here.save()
+    assert email(here, "joe") == "[EMAIL_3]"
 
 
 async def test_a_save_whose_answer_was_lost_is_repeated_without_harm(home: Any, conversation_id: str) -> None:
@@ -494,11 +509,20 @@ def test_a_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     assert load_or_make_key(tmp_path / "other", None) != key
 
 
-def test_processes_that_start_at_once_have_one_key(tmp_path: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(2) as pool:
-        folders = [(tmp_path / str(n // 6), None) for n in range(24)]
-        keys = pool.starmap(load_or_make_key, folders, chunksize=1)
-    assert len(set(keys)) == 4
+def test_of_two_processes_that_start_at_once_the_first_makes_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_the_first: list[bytes] = []
+
+    def token_bytes(count: int) -> bytes:
+        """While one process makes its key, another one starts and has done so."""
+        monkeypatch.undo()
+        of_the_first.append(load_or_make_key(tmp_path, None))
+        return secrets.token_bytes(count)
+
+    monkeypatch.setattr("agent.store.vault.secrets.token_bytes", token_bytes)
+    assert [load_or_make_key(tmp_path, None)] == of_the_first
+    assert [path.name for path in tmp_path.iterdir()] == ["vault.key"]
 
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, base64.encodebytes])
