@@ -88,6 +88,7 @@ class LiveConversation:
             self.state.apply(event)
 
     async def _catch_up(self) -> None:
+        await self.vault.refresh()
         for event in await self._journal.read(self.conversation_id, after=self.state.version):
             self.state.apply(event)
 

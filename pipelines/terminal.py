@@ -247,13 +247,18 @@ class Talk:
             done = await (self._draw(text) if self._console.is_terminal else self._write(text))
         except ChatFault as fault:
             self.failed = True
-            self._console.print(Text(str(fault), "red"), soft_wrap=True)
-            return
+            return self._tell(fault)
         self.token = done["token"]
         self._offers = [*done["quick_replies"], *(b["text"] for b in done["buttons"] if b.get("text"))]
         for part in beside(done):
             self._console.print(part, soft_wrap=True)
         self._listen()
+
+    def _tell(self, fault: ChatFault) -> None:
+        if self._console.is_terminal:
+            self._console.print(Text(str(fault), "red"), soft_wrap=True)
+        else:
+            print(f"\n{fault}", file=sys.stderr)
 
     async def _draw(self, text: str) -> dict[str, Any]:
         """The answer as Markdown that grows."""

@@ -47,7 +47,8 @@ debian_package() {
     fi
 }
 
-library() { echo "ldconfig -p | grep -q '$1'"; }
+# A check that a shared library is installed; ldconfig stands outside a plain user's PATH on Debian.
+library() { echo "PATH=\$PATH:/sbin:/usr/sbin ldconfig -p | grep '$1'"; }
 
 python_packages
 debian_package libflite1 "$(library libflite.so)"

@@ -78,7 +78,7 @@ _PHONE_DIGITS = 9
 
 
 def _digits(text: str) -> str:
-    return "".join(ch for ch in text if ch.isdigit())
+    return "".join(ch for ch in text if ch.isdecimal())
 
 
 def _emails(text: str) -> Iterator[Personal]:

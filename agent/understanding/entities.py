@@ -122,7 +122,7 @@ def _longest(text: str, chain: list[Span], first: int, whole: re.Pattern[str]) -
 
 def _may_join(piece: str) -> bool:
     """Whether a piece may be part of a longer value: figures, or letters that are no small word."""
-    if any(ch.isdigit() for ch in piece):
+    if any(ch.isdecimal() for ch in piece):
         return True
     return len(piece) <= 5 and (piece.isupper() or piece.lower() not in _SMALL_WORDS) and piece not in ("a", "I")
 
@@ -148,7 +148,7 @@ def _continues(text: str, chain: list[Span], first: int, last: int, whole: re.Pa
     if first == last:
         return False
     around = [text[a:b] for i in (first - 1, last + 1) if 0 <= i < len(chain) for a, b in [chain[i]]]
-    return any(piece.isdigit() and not whole.fullmatch(piece) for piece in around)
+    return any(piece.isdecimal() and not whole.fullmatch(piece) for piece in around)
 
 
 # --- dates -----------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def _ordinal(words: str) -> int:
 
 
 def _day_number(words: str) -> int:
-    return int(words) if words.isdigit() else _ordinal(words)
+    return int(words) if words.isdecimal() else _ordinal(words)
 
 
 def _month(word: str) -> int:
@@ -338,7 +338,7 @@ _SPOKEN: list[tuple[str, _Reading]] = [
 
 def _is_date_like(match: re.Match[str]) -> bool:
     """ "the 13th" is a date; "the third" only after "on", "by"..."""
-    return match[1][0].isdigit() or not match[0].lower().startswith("the") or _ordinal(match[1]) > 12
+    return match[1][0].isdecimal() or not match[0].lower().startswith("the") or _ordinal(match[1]) > 12
 
 
 def _week_from(words: str, seen: _Calendar) -> date | None:
@@ -418,7 +418,7 @@ def _times(text: str) -> Iterator[EntityFound]:
 
 
 def _hour(word: str) -> int:
-    return int(word) if word.isdigit() else _HOUR_WORDS[word.lower()]
+    return int(word) if word.isdecimal() else _HOUR_WORDS[word.lower()]
 
 
 def _half(match: re.Match[str], first: int) -> str:

@@ -87,7 +87,7 @@ def _yes(said: str, table: _Table) -> Reply | None:
     rest = said[found.end() :].strip(" ,")
     if rest and not (table.firm.match(said) and table.echo.match(rest)):
         return None
-    if table.doubt.search(rest) or any(ch.isdigit() for ch in rest):
+    if table.doubt.search(rest) or any(ch.isdecimal() for ch in rest):
         return None
     return Reply("yes", rest)
 

@@ -58,7 +58,7 @@ def _without_fragments(text: str) -> str:
     def cut(match: re.Match[str]) -> str:
         fragment, following = match[1].lower(), [word.lower() for word in match.groups()[1:] if word]
         broken = any(word.startswith(fragment) and word != fragment for word in following)
-        return "" if broken and not fragment.isdigit() else match[0]
+        return "" if broken and not fragment.isdecimal() else match[0]
 
     return _FRAGMENT.sub(cut, text)
 
@@ -233,10 +233,10 @@ def _run_end(tokens: Sequence[str], at: int) -> tuple[int, bool]:
         token = tokens[place]
         if _is_number_word(token):
             words += 1
-        elif not (token.isdigit() or _bridge(tokens, place, end > at)):
+        elif not (token.isdecimal() or _bridge(tokens, place, end > at)):
             break
         place += 1
-        if _is_number_word(token) or token.isdigit():
+        if _is_number_word(token) or token.isdecimal():
             end = place
     return end, words > 0 and not _lone_nought(tokens[at:end])
 
@@ -271,7 +271,7 @@ def _run(run: Sequence[str], before: str, after: Sequence[str]) -> str:
     words = [t.lower() for t in run if t.strip(" \t\n,-–") and t.lower() != "and"]
     lead = ""
     if words[0] in _NOUGHTS and (len(words) < 3 or "," in "".join(run[:2])):
-        skipped = next(i for i, t in enumerate(run[1:], 1) if _is_number_word(t) or t.isdigit())
+        skipped = next(i for i, t in enumerate(run[1:], 1) if _is_number_word(t) or t.isdecimal())
         lead, run, words = "".join(run[:skipped]), run[skipped:], words[1:]
     if words[0] in _SCALES or words[0] == "hundred":
         words = ["one", *words] if not re.search(r"\b(?:a|several|few|couple|many)\s*$", before, re.I) else words
@@ -331,7 +331,7 @@ def _parse(words: Sequence[str]) -> list[_Number] | None:
                 return None
             numbers.append(_Number(digit * _TIMES[word], doubled=True))
             at += 2
-        elif word.isdigit() and not (at + 1 < len(words) and (words[at + 1] in _SCALES or words[at + 1] == "hundred")):
+        elif word.isdecimal() and not (words[at + 1 : at + 2] and words[at + 1] in ("hundred", *_SCALES)):
             numbers.append(_Number(word))
             at += 1
         elif word in _NOUGHTS:
@@ -351,7 +351,7 @@ def _digit(word: str) -> str | None:
         return "0"
     if word in _DIGIT_WORDS:
         return str(_DIGIT_WORDS[word])
-    return word if word.isdigit() and len(word) == 1 else None
+    return word if word.isdecimal() and len(word) == 1 else None
 
 
 def _cardinal(words: Sequence[str]) -> tuple[int, int]:
@@ -389,7 +389,7 @@ def _below_hundred(words: Sequence[str]) -> tuple[int, int]:
     if not words:
         return 0, 0
     word = words[0]
-    if word.isdigit() and len(word) <= 3:
+    if word.isdecimal() and len(word) <= 3:
         return int(word), 1
     if word in _TENS:
         unit = _DIGIT_WORDS.get(words[1], 0) if len(words) > 1 else 0
@@ -461,13 +461,13 @@ _HUNDRED = re.compile(
 
 
 def _hour(word: str) -> int:
-    return int(word) if word.isdigit() else _HOURS[word.lower()]
+    return int(word) if word.isdecimal() else _HOURS[word.lower()]
 
 
 def _minutes(words: str) -> int:
     value = 0
     for word in re.split(r"[ -]", words.lower()):
-        value += 0 if word == "oh" else int(word) if word.isdigit() else _SMALL[word]
+        value += 0 if word == "oh" else int(word) if word.isdecimal() else _SMALL[word]
     return value
 
 
@@ -476,7 +476,7 @@ def _times(text: str) -> str:
 
     def past(match: re.Match[str]) -> str:
         name = match[1].lower()
-        minutes = 30 if name == "half" else int(name) if name.isdigit() else _FIFTHS[name]
+        minutes = 30 if name == "half" else int(name) if name.isdecimal() else _FIFTHS[name]
         return f"{_hour(match[3])}:{minutes:02}"
 
     def to(match: re.Match[str]) -> str:
@@ -502,7 +502,7 @@ def _hundreds(text: str) -> str:
 def _points(text: str) -> str:
     def point(match: re.Match[str]) -> str:
         words = match[2].split()
-        figures = "".join(w if w.isdigit() else (_digit(w.lower()) or "") for w in words)
+        figures = "".join(w if w.isdecimal() else (_digit(w.lower()) or "") for w in words)
         return f"{match[1]}.{figures}{' ' if match[2][-1:].isspace() else ''}"
 
     return _POINT.sub(point, text)
@@ -598,7 +598,7 @@ def _tidy(text: str) -> str:
     text = re.sub(r",(?:\s*,)+", ",", text)
     text = re.sub(r"^[\s,;.]+(?=\w)", "", text).strip()
     alone = re.fullmatch(r"([A-Z0-9]+)\.", text)
-    return alone[1] if alone and any(ch.isdigit() for ch in text) else text
+    return alone[1] if alone and any(ch.isdecimal() for ch in text) else text
 
 
 _STEPS: tuple[Callable[[str], str], ...] = (

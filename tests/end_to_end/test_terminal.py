@@ -344,7 +344,7 @@ async def test_only_the_number_of_an_offer_is_replaced_by_it() -> None:
         assert chat.asked == [("hello", None), (sent, "t")]
 
 
-async def test_a_fault_leaves_the_token_and_the_chat_as_they_were() -> None:
+async def test_a_fault_leaves_the_token_and_the_chat_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
     chat = Scripted(done(token="kept"), ChatFault("It broke."), done(token="kept", text="Here again."))
     file = io.StringIO()
     talk = Talk(chat, console(file, terminal=False))
@@ -354,7 +354,8 @@ async def test_a_fault_leaves_the_token_and_the_chat_as_they_were() -> None:
         failures.append(talk.failed)
     assert failures == [False, True, False]
     assert [token for _, token in chat.asked] == [None, "kept", "kept"]
-    assert "It broke." in file.getvalue() and "Here again." in file.getvalue()
+    assert "It broke." in capsys.readouterr().err
+    assert "Here again." in file.getvalue() and "It broke." not in file.getvalue()
 
 
 @pytest.mark.parametrize("terminal", [True, False])

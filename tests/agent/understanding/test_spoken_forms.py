@@ -188,6 +188,10 @@ def test_what_is_written_once_stays_so(said: str) -> None:
     assert written(once) == once
 
 
+def test_a_digit_that_is_no_figure_is_left_alone() -> None:
+    assert written("hundred ²") == "hundred ²"
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     st.lists(
