@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import Any
 
 from pipecat.frames.frames import Frame, InterimTranscriptionFrame, LLMMessagesAppendFrame, TranscriptionFrame
@@ -10,6 +12,8 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from agent.live import LiveConversation
 from agent.understanding.understander import Understander
 from processors.frames import ConfidenceFrame
+
+LONG_CHARS = 400
 
 
 class Listen(FrameProcessor):
@@ -29,22 +33,24 @@ class Listen(FrameProcessor):
             case TranscriptionFrame() if frame.text.strip():
                 await self._on_words(frame)
             case InterimTranscriptionFrame() if frame.text.strip():
-                frame.text = self._hear(frame.text, spoken=True)
+                frame.text = await self._hear(frame.text, spoken=True)
             case LLMMessagesAppendFrame():
-                frame.messages = [self._typed(message) for message in frame.messages]
+                frame.messages = [await self._typed(message) for message in frame.messages]
         await self.push_frame(frame, direction)
 
     async def _on_words(self, frame: TranscriptionFrame) -> None:
         result = frame.result if isinstance(frame.result, dict) else {}
         await self.push_frame(ConfidenceFrame(confidence=float(result.get("confidence", 1.0))))
-        frame.text = self._hear(frame.text, spoken=True)
+        frame.text = await self._hear(frame.text, spoken=True)
         frame.result = None
 
-    def _typed(self, message: Any) -> Any:
+    async def _typed(self, message: Any) -> Any:
         content = message.get("content") if isinstance(message, dict) else None
         if message.get("role") != "user" or not isinstance(content, str):
             return message
-        return {**message, "content": self._hear(content, spoken=False)}
+        return {**message, "content": await self._hear(content, spoken=False)}
 
-    def _hear(self, text: str, *, spoken: bool) -> str:
-        return self._understander.hear(text, self._live.vault, self._live.state.pending, spoken=spoken)
+    async def _hear(self, text: str, *, spoken: bool) -> str:
+        """Long text is read in a thread: it may take longer than the event loop can wait."""
+        hear = partial(self._understander.hear, text, self._live.vault, self._live.state.pending, spoken=spoken)
+        return hear() if len(text) < LONG_CHARS else await asyncio.to_thread(hear)

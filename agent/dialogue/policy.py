@@ -253,7 +253,13 @@ def _repair(s: Situation) -> Decision | None:
         return None
     if s.understood.act == "never_mind" and (s.conversation.task or s.conversation.pending):
         effect = s.effect_asked
-        return Decision("drop", ("never mind",), task=None, effect_id=effect.effect_id if effect else None)
+        beside = _answer(s, "asked beside it") if is_question(s.understood.text) else None
+        return Decision(
+            "drop",
+            ("never mind",),
+            effect_id=effect.effect_id if effect else None,
+            then=beside and replace(beside, task=None, then=None),
+        )
     return None
 
 

@@ -63,9 +63,7 @@ class OwnWords:
     vectors: np.ndarray
 
 
-def take_apart(
-    text: str, vector: np.ndarray, encode: Encode | None, rarity: Callable[[str], float]
-) -> Question:
+def take_apart(text: str, vector: np.ndarray, encode: Encode | None, rarity: Callable[[str], float]) -> Question:
     """Its content words, the rarest where there are many; none where there is no encoder."""
     found = content_words(text) if encode else []
     if len(found) > ASKED_WORDS:

@@ -157,9 +157,7 @@ class EmbeddedIndex:
         described = {"threshold": self.threshold, "chunks": [asdict(c) for c in self.chunks]}
         (folder / "chunks.json").write_text(json.dumps(described, ensure_ascii=False), encoding="utf-8")
         v = self._vectors
-        np.savez(
-            folder / "vectors.npz", chunks=v.chunks, headings=v.headings, sentences=v.sentences, words=v.words
-        )
+        np.savez(folder / "vectors.npz", chunks=v.chunks, headings=v.headings, sentences=v.sentences, words=v.words)
 
     @classmethod
     def load(cls, folder: Path) -> EmbeddedIndex:

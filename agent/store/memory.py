@@ -150,9 +150,7 @@ class MemoryJournal:
         kept = self._of(conversation_id)
         if kept.vault_key != wrapped:
             return "forgotten"
-        taken = {(v.kind, v.number) for v in kept.vault_values} | {
-            (v.kind, v.fingerprint) for v in kept.vault_values
-        }
+        taken = {(v.kind, v.number) for v in kept.vault_values} | {(v.kind, v.fingerprint) for v in kept.vault_values}
         if any((v.kind, v.number) in taken or (v.kind, v.fingerprint) in taken for v in values):
             return "taken"
         kept.vault_values += values

@@ -421,8 +421,10 @@ class _Hiding:
         stretch = self._text[start:end]
         if form.value.kind == "EMAIL":
             same = stretch.casefold() == _trimmed(form.text).casefold()
-            return same and not _MORE_ADDRESS_BEFORE.search(self._text, max(0, start - 1), start) and not (
-                _MORE_ADDRESS_AFTER.match(self._text, end)
+            return (
+                same
+                and not _MORE_ADDRESS_BEFORE.search(self._text, max(0, start - 1), start)
+                and not (_MORE_ADDRESS_AFTER.match(self._text, end))
             )
         if form.value.kind == "NAME" and stretch.isalnum():
             return stretch == form.value.value or not stretch[0].islower()
