@@ -11,7 +11,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from agent import events as ev
-from agent.acts import Act, Button, Card, Done, EndCall, HandOff, Say, Show, Source, Working
+from agent.acts import Act, Card, Done, EndCall, HandOff, Say, Show, Source, Working
 from agent.business import Business
 from agent.dialogue.policy import Decision, EarPolicy, Situation, decide
 from agent.handoff.brief import brief
@@ -353,10 +353,7 @@ class _Answer:
             quick = ("Yes, please", "No, thanks")
         elif asked.action == "ask" and business.slots[asked.slot or ""].choices:
             quick = tuple(c.replace("_", " ") for c in business.slots[asked.slot or ""].choices)
-        return Show(self.sources, quick, self._buttons(), self._receipts())
-
-    def _buttons(self) -> tuple[Button, ...]:
-        return ()
+        return Show(self.sources, quick, cards=self._receipts())
 
     def _receipts(self) -> tuple[Card, ...]:
         """A card for each effect that was done in this turn."""

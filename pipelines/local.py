@@ -21,7 +21,7 @@ from rich.text import Text
 from agent.errors import OpenlineError
 from pipelines.logs import configure_logs
 from pipelines.runtime import Runtime
-from pipelines.settings import Settings
+from pipelines.settings import Settings, setting_faults
 from pipelines.voice import call_pipeline, run_call
 from transports.local import RATE_HZ, LocalTransport, SoundDevice, SoundUnavailable, list_devices
 
@@ -188,8 +188,7 @@ def main() -> int:
         configure_logs(settings.log_level if "log_level" in settings.model_fields_set else "warning")
         uvloop.run(_talk(settings, arguments.input, arguments.output))
     except ValidationError as fault:
-        for error in fault.errors():
-            print(f"{'.'.join(map(str, error['loc'])).upper()}: {error['msg']}", file=sys.stderr)
+        print(setting_faults(fault), file=sys.stderr)
         return 1
     except (SoundUnavailable, OpenlineError) as fault:
         print(fault, file=sys.stderr)

@@ -21,7 +21,7 @@ from agent.errors import OpenlineError
 from pipelines.app import make_app
 from pipelines.logs import configure_logs
 from pipelines.runtime import Runtime
-from pipelines.settings import Settings
+from pipelines.settings import Settings, setting_faults
 
 WS_MAX_BYTES = 256_000
 
@@ -33,8 +33,7 @@ def main() -> int:
     try:
         settings = Settings(**given)
     except ValidationError as fault:
-        for error in fault.errors():
-            print(f"{'.'.join(map(str, error['loc'])).upper()}: {error['msg']}", file=sys.stderr)
+        print(setting_faults(fault), file=sys.stderr)
         return 1
     configure_logs(settings.log_level)
     return uvloop.run(_serve(settings))
@@ -62,7 +61,7 @@ async def _serve(settings: Settings) -> int:
     except OpenlineError as fault:
         print(fault, file=sys.stderr)
         return 1
-    server = _Server(
+    server = Server(
         uvicorn.Config(make_app(runtime), log_config=None, ws="websockets-sansio", ws_max_size=WS_MAX_BYTES)
     )
     stopping = asyncio.Event()
@@ -82,7 +81,7 @@ async def _serve(settings: Settings) -> int:
     return 0
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Signals are ours: sessions are told before the sockets close. `up` is set when they listen."""
 
     def __init__(self, config: uvicorn.Config) -> None:

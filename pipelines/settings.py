@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).parent.parent
@@ -113,3 +113,8 @@ class Settings(BaseSettings):
         if self.elevenlabs_api_key:
             return "elevenlabs", "ELEVENLABS_API_KEY is set"
         return "piper", "no key is set"
+
+
+def setting_faults(fault: ValidationError) -> str:
+    """Every setting that is wrong, a line each."""
+    return "\n".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in fault.errors())

@@ -26,7 +26,7 @@ from rich.text import Text
 from agent.acts import Say, Working
 from agent.errors import OpenlineError
 from pipelines.logs import configure_logs
-from pipelines.settings import Settings
+from pipelines.settings import Settings, setting_faults
 from transports.chat import ChatAnswer
 from transports.faults import EdgeFault
 
@@ -364,8 +364,7 @@ def main() -> int:
     try:
         return uvloop.run(_embedded(arguments) if arguments.embedded else _with_server(arguments))
     except ValidationError as fault:
-        for error in fault.errors():
-            print(f"{'.'.join(map(str, error['loc'])).upper()}: {error['msg']}", file=sys.stderr)
+        print(setting_faults(fault), file=sys.stderr)
     except (ChatFault, OpenlineError, httpx.InvalidURL) as fault:
         print(fault, file=sys.stderr)
         if isinstance(fault, ChatFault) and arguments.url == DEFAULT_URL and not arguments.embedded:

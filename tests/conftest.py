@@ -43,7 +43,6 @@ def settings(tmp_path: Path, model_cache: Path) -> Settings:
     return Settings(business=LIBRARY, data_dir=data_dir, port=0)
 
 
-
 @asynccontextmanager
 async def _started(settings: Settings) -> AsyncIterator[Runtime]:
     from pipelines.runtime import Runtime  # takes a second: tests of the core do without

@@ -43,7 +43,6 @@ class Hit:
 
     chunk: Chunk
     similarity: float
-    coverage: float
     sentences: np.ndarray
     """The cosine of each of the chunk's sentences, shape (n,)."""
     heading: float
@@ -141,16 +140,10 @@ class EmbeddedIndex:
         return Hit(
             chunk=self.chunks[row],
             similarity=view.relevance,
-            coverage=float(view.coverage.mean()) if len(view.coverage) else 0.0,
             sentences=self._vectors.sentences[self._span(row)] @ vector,
             heading=float(self._vectors.headings[row] @ vector),
             evidence=evidence,
         )
-
-    def unknown_share(self, query: str) -> float:
-        """The share of the question's content words that no page has."""
-        stems = content_stems(query)
-        return sum(not self._words.knows(s) for s in stems) / len(stems) if stems else 0.0
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -223,12 +216,6 @@ class _Words:
                 where, times = self._postings[word]
                 scores[where] += self.weight(word) * times * (_K1 + 1) / (times + self._norm[where])
         return scores
-
-    def coverage(self, stems: Sequence[str], chunk: int) -> float:
-        """The share of the question's content words in a chunk, rare ones counting more."""
-        total = sum(self.weight(w) for w in stems)
-        here = sum(self.weight(w) for w in stems if w in self._postings and chunk in self._postings[w][0])
-        return here / total if total else 0.0
 
     def weight(self, word: str) -> float:
         found = len(self._postings[word][0]) if word in self._postings else 0

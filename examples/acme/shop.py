@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-Status = Literal[
-    "placed", "packed", "shipped", "out_for_delivery", "delivered", "cancelled", "returned", "backordered"
-]
+Status = Literal["placed", "packed", "shipped", "out_for_delivery", "delivered", "cancelled", "returned", "backordered"]
 ReturnRule = Literal["open", "closed", "final_sale"]
 """Whether a delivered order may come back: its 30 days run, are over, or never began."""
 
@@ -99,9 +97,7 @@ class Shop:
         with self._open() as database:
             return _read(database, order_number)
 
-    def change(
-        self, table: Table, key: str, values: dict[str, str], decide: Callable[[Change], Result]
-    ) -> Result:
+    def change(self, table: Table, key: str, values: dict[str, str], decide: Callable[[Change], Result]) -> Result:
         """Make one change and record it in `table` with its result.
 
         `decide` looks, changes and returns the result; what it raises undoes all. A key that the
@@ -109,9 +105,7 @@ class Shop:
         """
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
-            known = database.execute(
-                f"SELECT result FROM {table} WHERE idempotency_key = ?", (key,)
-            ).fetchone()
+            known = database.execute(f"SELECT result FROM {table} WHERE idempotency_key = ?", (key,)).fetchone()
             if known:
                 return cast(Result, json.loads(known["result"]))
             result = decide(Change(database))
@@ -154,18 +148,14 @@ class Change:
         return int(self._database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
     def _update(self, order_number: str, assignment: str, *values: str) -> None:
-        self._database.execute(
-            f"UPDATE orders SET {assignment} WHERE order_number = ?", (*values, order_number)
-        )
+        self._database.execute(f"UPDATE orders SET {assignment} WHERE order_number = ?", (*values, order_number))
 
 
 def _read(database: sqlite3.Connection, order_number: str) -> Order | None:
     row = database.execute("SELECT * FROM orders WHERE order_number = ?", (order_number,)).fetchone()
     if row is None:
         return None
-    items = database.execute(
-        "SELECT name, quantity, price_cents FROM items WHERE order_number = ?", (order_number,)
-    )
+    items = database.execute("SELECT name, quantity, price_cents FROM items WHERE order_number = ?", (order_number,))
     returned = database.execute("SELECT 1 FROM returns WHERE order_number = ?", (order_number,)).fetchone()
     return Order(
         order_number=row["order_number"],
@@ -208,9 +198,7 @@ def _insert(
     row = (order_number, status, name, email, street, *dates, carrier, tracking, rule)
     database.execute(f"INSERT INTO orders VALUES ({', '.join('?' * len(row))})", row)
     for item, quantity in goods:
-        database.execute(
-            "INSERT INTO items VALUES (?, ?, ?, ?)", (order_number, item, quantity, _PRICES_CENTS[item])
-        )
+        database.execute("INSERT INTO items VALUES (?, ?, ?, ?)", (order_number, item, quantity, _PRICES_CENTS[item]))
 
 
 _PRICES_CENTS = {

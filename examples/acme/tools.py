@@ -67,9 +67,7 @@ async def cancel_order(context: ToolContext, order_number: str) -> dict[str, Any
         if order.status not in shop.NOT_YET_SHIPPED:
             raise ToolProblem("not_allowed", _why_not_cancelled(order))
         change.set_status(order_number, "cancelled", _today(context))
-        says = (
-            f"Order {order_number} is cancelled. The hold on your payment is released within 5 business days."
-        )
+        says = f"Order {order_number} is cancelled. The hold on your payment is released within 5 business days."
         return {"says": says, "order_number": order_number, "status": "cancelled"}
 
     return await _change(context, "cancellations", {"order_number": order_number}, cancel)
@@ -125,9 +123,7 @@ async def change_address(context: ToolContext, order_number: str, address: str) 
         change.set_address(order_number, address)
         return {"says": f"Order {order_number} now goes to the new address.", "order_number": order_number}
 
-    return await _change(
-        context, "address_changes", {"order_number": order_number, "address": address}, readdress
-    )
+    return await _change(context, "address_changes", {"order_number": order_number, "address": address}, readdress)
 
 
 @tool(
@@ -144,16 +140,12 @@ async def update_email(context: ToolContext, order_number: str, email: str) -> d
     """
     name, _, domain = email.partition("@")
     if not name or "." not in domain.strip("."):
-        raise ToolProblem(
-            "invalid", "That does not look like an e-mail address. Could you give it once more?"
-        )
+        raise ToolProblem("invalid", "That does not look like an e-mail address. Could you give it once more?")
 
     def readdress(change: Change) -> dict[str, Any]:
         order = _found(change.order(order_number), order_number)
         if order.status == "cancelled":
-            raise ToolProblem(
-                "not_allowed", f"Order {order_number} is cancelled, so we send no more e-mails about it."
-            )
+            raise ToolProblem("not_allowed", f"Order {order_number} is cancelled, so we send no more e-mails about it.")
         change.set_email(order_number, email)
         says = f"Everything about order {order_number} goes to the new e-mail address from now on."
         return {"says": says, "order_number": order_number}
@@ -230,9 +222,7 @@ def _facts(order: Order) -> dict[str, Any]:
         "says": _status_sentence(order),
         "order_number": order.order_number,
         "status": order.status,
-        "items": [
-            {"name": i.name, "quantity": i.quantity, "price": _dollars(i.price_cents)} for i in order.items
-        ],
+        "items": [{"name": i.name, "quantity": i.quantity, "price": _dollars(i.price_cents)} for i in order.items],
         "total": _dollars(order.total_cents),
         "ordered_on": order.ordered_on,
         "promised_on": order.promised_on,
@@ -268,9 +258,7 @@ def _why_not_cancelled(order: Order) -> str:
         case "returned":
             return f"{number} has already come back to us and was refunded, so there is nothing to cancel."
         case "delivered":
-            return (
-                f"{number} was already delivered, so it cannot be cancelled. {_instead_of_cancelling(order)}"
-            )
+            return f"{number} was already delivered, so it cannot be cancelled. {_instead_of_cancelling(order)}"
         case _:
             return (
                 f"{number} has already left our warehouse, so it cannot be cancelled. "
@@ -301,9 +289,7 @@ def _why_not_returned(order: Order, reason: Reason) -> str:
         case "returned":
             return f"{number} has already come back to us and was refunded."
     if order.return_rule == "closed":
-        return (
-            f"{number} was delivered over 30 days ago, so its return period has ended. {_late_help(reason)}"
-        )
+        return f"{number} was delivered over 30 days ago, so its return period has ended. {_late_help(reason)}"
     if order.return_rule == "final_sale" and reason not in _OUR_FAULT:
         return f"{number} was a final sale, which we take back only for a fault or a mistake of ours."
     return ""
@@ -344,17 +330,11 @@ def _callback_day(day: str, now: datetime) -> date:
     if on < today:
         raise ToolProblem("invalid", f"{_spoken(day)} is in the past. Which day should we call?")
     if on > today + timedelta(days=CALLBACK_DAYS_AHEAD):
-        raise ToolProblem(
-            "not_allowed", "We book call-backs up to two weeks ahead. Which earlier day suits you?"
-        )
+        raise ToolProblem("not_allowed", "We book call-backs up to two weeks ahead. Which earlier day suits you?")
     if on.isoweekday() == 7:
-        raise ToolProblem(
-            "not_allowed", "Nobody calls on Sundays. Which day from Monday to Saturday suits you?"
-        )
+        raise ToolProblem("not_allowed", "Nobody calls on Sundays. Which day from Monday to Saturday suits you?")
     if _is_holiday(on):
-        raise ToolProblem(
-            "not_allowed", f"The care team is off on {_spoken(day)}. Which other day suits you?"
-        )
+        raise ToolProblem("not_allowed", f"The care team is off on {_spoken(day)}. Which other day suits you?")
     if on == today and now.hour >= CALLS_END_HOUR:
         raise ToolProblem("not_allowed", "The care team has left for today. Which other day suits you?")
     return on

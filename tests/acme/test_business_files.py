@@ -33,9 +33,7 @@ def pages(acme: Path) -> dict[str, tuple[dict[str, Any], str]]:
     return found
 
 
-def test_each_task_has_a_tool_whose_parameters_are_its_slots(
-    business: Business, tools: Mapping[str, Tool]
-) -> None:
+def test_each_task_has_a_tool_whose_parameters_are_its_slots(business: Business, tools: Mapping[str, Tool]) -> None:
     for name, intent in business.intents.items():
         if intent.tool:
             assert list(tools[intent.tool].required) == intent.slots, name
@@ -66,9 +64,7 @@ def test_no_word_stands_for_two_reasons(business: Business) -> None:
 def test_each_intent_has_12_to_20_examples_and_none_belongs_to_two(business: Business) -> None:
     said = Counter(example.lower() for intent in business.intents.values() for example in intent.examples)
     assert [example for example, count in said.items() if count > 1] == []
-    assert {
-        name: len(i.examples) for name, i in business.intents.items() if not 12 <= len(i.examples) <= 20
-    } == {}
+    assert {name: len(i.examples) for name, i in business.intents.items() if not 12 <= len(i.examples) <= 20} == {}
 
 
 def test_some_intents_always_go_to_a_person_and_have_no_tool(business: Business) -> None:
@@ -94,9 +90,7 @@ def test_pages_have_titles_addresses_and_a_readable_length(
 
 
 @pytest.mark.parametrize("key", ["title", "url"])
-def test_no_two_pages_share_a_title_or_an_address(
-    pages: Mapping[str, tuple[dict[str, Any], str]], key: str
-) -> None:
+def test_no_two_pages_share_a_title_or_an_address(pages: Mapping[str, tuple[dict[str, Any], str]], key: str) -> None:
     assert len({front[key] for front, _ in pages.values()}) == len(pages)
 
 
@@ -131,9 +125,7 @@ def test_prices_on_the_pages_are_the_prices_of_the_shop(
     acme: Path, pages: Mapping[str, tuple[dict[str, Any], str]]
 ) -> None:
     shop = (acme / "shop.py").read_text()
-    prices = {
-        name: int(cents) // 100 for name, cents in re.findall(r'^    "([^"]+)": (\d+),$', shop, re.MULTILINE)
-    }
+    prices = {name: int(cents) // 100 for name, cents in re.findall(r'^    "([^"]+)": (\d+),$', shop, re.MULTILINE)}
     guides = pages["coffee-and-kettles.md"][1] + pages["bedding.md"][1]
     for name in ("Brewster coffee machine", "Wren grinder", "Juniper kettle", "Nimbus duvet", "Lark pillow"):
         assert f"${prices[name]}" in guides, name

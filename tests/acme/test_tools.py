@@ -67,9 +67,7 @@ async def test_goods_reach_the_warehouse_door_before_their_promised_date(call: C
     for number in ORDER_NUMBERS:
         order = await call("order_status", order_number=number)
         assert order["ordered_on"] < order["promised_on"]
-        assert bool(order["carrier"]) == (
-            order["status"] in {"shipped", "out_for_delivery", "delivered", "returned"}
-        )
+        assert bool(order["carrier"]) == (order["status"] in {"shipped", "out_for_delivery", "delivered", "returned"})
 
 
 async def test_an_unknown_order_is_not_found(call: Call) -> None:
@@ -106,9 +104,7 @@ async def test_what_cannot_be_cancelled_says_what_can_be_done(
     assert rows(tmp_path, "SELECT * FROM cancellations") == []
 
 
-async def test_a_return_of_a_delivered_order_is_registered_with_its_reason(
-    call: Call, tmp_path: Path
-) -> None:
+async def test_a_return_of_a_delivered_order_is_registered_with_its_reason(call: Call, tmp_path: Path) -> None:
     result = await call("start_return", order_number="10015", reason="faulty")
     assert result["return_number"] == "R10015"
     assert rows(tmp_path, "SELECT order_number, reason FROM returns") == [("10015", "faulty")]
@@ -136,9 +132,7 @@ async def test_a_return_that_the_rules_forbid_is_refused(
 
 
 async def test_a_final_sale_comes_back_when_it_is_our_fault(call: Call) -> None:
-    assert (await call("start_return", order_number="10019", reason="wrong item"))[
-        "return_number"
-    ] == "R10019"
+    assert (await call("start_return", order_number="10019", reason="wrong item"))["return_number"] == "R10019"
 
 
 async def test_a_second_return_of_the_same_order_is_refused(call: Call) -> None:
@@ -165,9 +159,7 @@ async def test_the_address_of_an_order_that_left_stays(call: Call, tmp_path: Pat
 
 
 async def test_half_an_address_is_invalid(call: Call) -> None:
-    assert (
-        await refusal(call, "change_address", order_number="10001", address="Maple Avenue")
-    ).kind == "invalid"
+    assert (await refusal(call, "change_address", order_number="10001", address="Maple Avenue")).kind == "invalid"
 
 
 async def test_the_email_of_an_order_changes_and_is_not_repeated(call: Call, tmp_path: Path) -> None:
@@ -179,9 +171,7 @@ async def test_the_email_of_an_order_changes_and_is_not_repeated(call: Call, tmp
 @pytest.mark.parametrize(
     ("number", "email", "kind"), [("10013", "a@b.com", "not_allowed"), ("10001", "a@b", "invalid")]
 )
-async def test_an_email_change_that_cannot_be_is_refused(
-    call: Call, number: str, email: str, kind: str
-) -> None:
+async def test_an_email_change_that_cannot_be_is_refused(call: Call, number: str, email: str, kind: str) -> None:
     assert (await refusal(call, "update_email", order_number=number, email=email)).kind == kind
 
 
@@ -208,14 +198,10 @@ async def test_a_day_or_number_that_does_not_serve_is_refused(
     assert not (tmp_path / "shop.db").exists()
 
 
-@pytest.mark.parametrize(
-    "day", ["2026-05-25", "2026-07-04", "2026-09-07", "2026-11-26", "2026-12-25", "2027-01-01"]
-)
+@pytest.mark.parametrize("day", ["2026-05-25", "2026-07-04", "2026-09-07", "2026-11-26", "2026-12-25", "2027-01-01"])
 async def test_nobody_calls_on_the_holidays_of_the_contact_page(call: Call, day: str) -> None:
     holiday = MONDAY_MORNING.fromisoformat(f"{day}T10:00:00-05:00")
-    problem = await refusal(
-        call, "book_callback", phone="617-555-0123", day=day, now=holiday - timedelta(days=2)
-    )
+    problem = await refusal(call, "book_callback", phone="617-555-0123", day=day, now=holiday - timedelta(days=2))
     assert problem.kind == "not_allowed" and "off on" in problem.says
 
 
@@ -258,7 +244,5 @@ async def test_an_order_system_that_cannot_be_opened_is_a_plain_word(call: Call,
 
 
 async def test_effects_ask_first_and_looking_does_not(tools: Mapping[str, Tool]) -> None:
-    assert {name for name, tool in tools.items() if tool.effect == "once" and tool.confirm} == {
-        e[0] for e in EFFECTS
-    }
+    assert {name for name, tool in tools.items() if tool.effect == "once" and tool.confirm} == {e[0] for e in EFFECTS}
     assert (tools["order_status"].effect, tools["order_status"].confirm) == ("safe", "")

@@ -83,9 +83,7 @@ def test_the_answer_to_the_open_question_goes_on_with_the_task() -> None:
 
 def test_an_answer_that_sounds_like_another_task_stays_with_the_open_one() -> None:
     number = replace_span(CARD, 11)
-    decision = decide(
-        situation(*ASKED_CARD, text="my card is 2000001", intent="lost_card_report", entities=(number,))
-    )
+    decision = decide(situation(*ASKED_CARD, text="my card is 2000001", intent="lost_card_report", entities=(number,)))
     assert decision.tool == "fine_balance"
 
 
@@ -190,4 +188,3 @@ def test_a_decision_is_the_same_for_a_chat_and_a_call() -> None:
     typed = situation(*ASKED_CARD, text="2000001", entities=(CARD,))
     spoken = replace(typed, spoken=True, confidence=0.95)
     assert decide(typed) == decide(spoken)
-

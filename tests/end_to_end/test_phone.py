@@ -63,10 +63,14 @@ async def test_the_same_task_typed_and_spoken_decides_and_does_the_same(shop: Se
     spoken_events = shop.events(call.call_sid)
     typed_events = shop.events(token)
     assert decided(spoken_events) == decided(typed_events)
-    assert effects(spoken_events) == effects(typed_events) == [
-        ("order_status", {"order_number": "12346"}),
-        ("order_status", {"order_number": "12345"}),
-    ]
+    assert (
+        effects(spoken_events)
+        == effects(typed_events)
+        == [
+            ("order_status", {"order_number": "12346"}),
+            ("order_status", {"order_number": "12345"}),
+        ]
+    )
 
 
 def decided(events: list[dict[str, Any]]) -> list[tuple[str, Any]]:

@@ -15,7 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from pipelines.app import make_app
-from pipelines.main import WS_MAX_BYTES
+from pipelines.main import WS_MAX_BYTES, Server
 from pipelines.runtime import Runtime
 
 
@@ -24,11 +24,9 @@ async def url(runtime: Runtime) -> AsyncIterator[str]:
     config = uvicorn.Config(
         make_app(runtime), port=0, log_config=None, ws="websockets-sansio", ws_max_size=WS_MAX_BYTES, lifespan="off"
     )
-    server = uvicorn.Server(config)
-    server.config.load()
+    server = Server(config)
     serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await server.up.wait()
     port = server.servers[0].sockets[0].getsockname()[1]
     yield f"ws://127.0.0.1:{port}/ws/chat"
     server.should_exit = True
@@ -115,7 +113,7 @@ async def test_a_message_while_the_agent_answers_keeps_the_order_of_turns(url: s
         ('{"type": "send-text"}', "bad_message"),
         ('{"label": "rtvi-ai", "type": "raw-audio", "id": "1", "data": {}}', "unknown_type"),
         ('{"label": "rtvi-ai", "type": "send-text", "id": "1", "data": {"content": "  "}}', "empty_text"),
-        (json.dumps({"label": "rtvi-ai", "type": "send-text", "id": "1", "data": {"content": "a" * 50_000}}), "text_too_long"),
+        (f'{{"label": "rtvi-ai", "type": "send-text", "id": "1", "data": {{"content": "{"a" * 50_000}"}}}}', "text_too_long"),
     ],
 )  # fmt: skip
 async def test_a_malformed_message_gets_a_clear_word_and_the_session_goes_on(url: str, raw: str, code: str) -> None:

@@ -9,7 +9,17 @@ import pytest
 from pydantic import SecretStr
 
 from agent import events as ev
-from lab.providers.openai_sim import Answer, Behaviour, CallTools, CloseMidStream, Empty, Fail, Hang, OpenAISim, Whitespace
+from lab.providers.openai_sim import (
+    Answer,
+    Behaviour,
+    CallTools,
+    CloseMidStream,
+    Empty,
+    Fail,
+    Hang,
+    OpenAISim,
+    Whitespace,
+)
 from pipelines.chat import Desk
 from pipelines.runtime import Runtime
 from pipelines.settings import Settings

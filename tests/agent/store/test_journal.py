@@ -182,9 +182,7 @@ async def test_a_renewed_lease_lasts_longer(home: Any, conversation_id: str, clo
     assert await home.lease(conversation_id, "turn", "b", 30) == Taken("a", clock.now + 1)
 
 
-async def test_an_expired_lease_passes_on_and_cannot_be_had_back(
-    home: Any, conversation_id: str, clock: Any
-) -> None:
+async def test_an_expired_lease_passes_on_and_cannot_be_had_back(home: Any, conversation_id: str, clock: Any) -> None:
     lost = await home.lease(conversation_id, "turn", "a", 30)
     clock.now += 30
     assert isinstance(await home.lease(conversation_id, "turn", "a", 30), Lease)
@@ -193,9 +191,7 @@ async def test_an_expired_lease_passes_on_and_cannot_be_had_back(
     assert await home.lease(conversation_id, "turn", "b", 30) == Taken("a", clock.now + 30)
 
 
-async def test_an_expired_lease_that_nobody_took_can_be_renewed(
-    home: Any, conversation_id: str, clock: Any
-) -> None:
+async def test_an_expired_lease_that_nobody_took_can_be_renewed(home: Any, conversation_id: str, clock: Any) -> None:
     lease = await home.lease(conversation_id, "turn", "a", 30)
     clock.now += 31
     assert await lease.renew()
@@ -274,9 +270,7 @@ async def test_hand_offs_are_open_until_resolved_or_back(home: Any, conversation
     assert (rows[1].requested_at, rows[1].channel) == (5.0, "phone")
 
 
-async def test_a_forgotten_conversation_leaves_nothing_and_may_begin_again(
-    home: Any, conversation_id: str
-) -> None:
+async def test_a_forgotten_conversation_leaves_nothing_and_may_begin_again(home: Any, conversation_id: str) -> None:
     other = f"{conversation_id}-other"
     for each in (conversation_id, other):
         joined = SessionJoined(channel="text", at=1.0, session_id=f"session of {each}")

@@ -42,9 +42,7 @@ async def test_a_journal_is_there_after_a_restart(database: str, clock: Any) -> 
     await second.close()
 
 
-async def test_another_process_sees_what_is_written(
-    database: str, sqlite_home: SqlJournal, clock: Any
-) -> None:
+async def test_another_process_sees_what_is_written(database: str, sqlite_home: SqlJournal, clock: Any) -> None:
     other = await SqlJournal.open(database, clock=clock, poll_secs=0.01)
     stream = other.watch("c", 0)
     coming = asyncio.create_task(anext(stream))

@@ -133,9 +133,7 @@ async def test_two_workers_with_the_same_value_agree(home: Any, conversation_id:
     assert len(await home.vault_values(conversation_id)) == 1
 
 
-async def test_the_same_values_in_another_order_take_the_tokens_that_are_kept(
-    home: Any, conversation_id: str
-) -> None:
+async def test_the_same_values_in_another_order_take_the_tokens_that_are_kept(home: Any, conversation_id: str) -> None:
     here, there = [await Vault(home, KEY).open(conversation_id) for _ in range(2)]
     email(here, "jane"), email(here, "joe")
     assert (email(there, "joe"), email(there, "jane"), email(there, "ann")) == (
@@ -246,9 +244,7 @@ async def test_a_save_whose_answer_was_lost_is_repeated_without_harm(home: Any, 
         await asyncio.gather(saving, return_exceptions=True)
     await vault.save()
     fresh = await Vault(home, KEY).open(conversation_id)
-    assert [fresh.reveal(f"[EMAIL_{n + 1}]", "tool") for n in range(30)] == [
-        f"jane{n}@example.com" for n in range(30)
-    ]
+    assert [fresh.reveal(f"[EMAIL_{n + 1}]", "tool") for n in range(30)] == [f"jane{n}@example.com" for n in range(30)]
 
 
 # Keys

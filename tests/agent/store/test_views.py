@@ -110,9 +110,7 @@ _EVENTS: st.SearchStrategy[Event] = st.one_of(
         reason=_words,
         brief=_words,
     ),
-    _made(
-        ev.TurnMeasured, stages_ms=st.dictionaries(st.sampled_from(["stt", "playout"]), _unit), total_ms=_unit
-    ),
+    _made(ev.TurnMeasured, stages_ms=st.dictionaries(st.sampled_from(["stt", "playout"]), _unit), total_ms=_unit),
     _made(ev.UnknownEvent, kind=st.just("from_the_future")),
 )
 
@@ -139,9 +137,7 @@ async def _check(appends: list[list[Event]]) -> None:
 async def _compare(home: MemoryJournal | SqlJournal, folded: Views) -> None:
     turns = await home.turn_log("c", limit=1000)
     assert {row.turn_id: row for row in turns} == folded.turns
-    assert [(row.started_at, row.version) for row in turns] == sorted(
-        (row.started_at, row.version) for row in turns
-    )
+    assert [(row.started_at, row.version) for row in turns] == sorted((row.started_at, row.version) for row in turns)
     hand_offs = await home.open_hand_offs()
     open_ones = {i: row for i, row in folded.hand_offs.items() if row.state not in CLOSED}
     assert {row.hand_off_id: row for row in hand_offs} == open_ones

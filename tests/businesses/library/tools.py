@@ -55,17 +55,13 @@ async def renew_loan(context: ToolContext, card_number: str) -> dict[str, Any]:
                 "Those loans were renewed twice already. Please bring them back by the due date.",
             )
         due = (date.fromisoformat(card["due"]) + timedelta(days=LOAN_DAYS)).isoformat()
-        desk.execute(
-            "UPDATE cards SET due = ?, renewals = renewals + 1 WHERE card_number = ?", (due, card_number)
-        )
+        desk.execute("UPDATE cards SET due = ?, renewals = renewals + 1 WHERE card_number = ?", (due, card_number))
         return {"says": f"Renewed. Everything on the card is now due on {_spoken(due)}.", "due": due}
 
     return await _once(context, "renew_loan", renew)
 
 
-@tool(
-    effect="once", confirm="Shall I reserve the study room for {day}?", says="One moment, I am reserving it."
-)
+@tool(effect="once", confirm="Shall I reserve the study room for {day}?", says="One moment, I am reserving it.")
 async def reserve_room(context: ToolContext, card_number: str, day: str) -> dict[str, Any]:
     """Reserve the study room for a whole day, up to 30 days ahead.
 
@@ -132,9 +128,7 @@ async def _once(
 
     def keyed(desk: sqlite3.Connection) -> dict[str, Any]:
         desk.execute("BEGIN IMMEDIATE")
-        known = desk.execute(
-            "SELECT result FROM done WHERE idempotency_key = ?", (context.idempotency_key,)
-        ).fetchone()
+        known = desk.execute("SELECT result FROM done WHERE idempotency_key = ?", (context.idempotency_key,)).fetchone()
         if known:
             return dict(json.loads(known["result"]))
         result = work(desk)
@@ -158,13 +152,9 @@ async def _at_desk(context: ToolContext, work: Callable[[sqlite3.Connection], _T
 
 
 def _card(desk: sqlite3.Connection, card_number: str) -> sqlite3.Row:
-    row: sqlite3.Row | None = desk.execute(
-        "SELECT * FROM cards WHERE card_number = ?", (card_number,)
-    ).fetchone()
+    row: sqlite3.Row | None = desk.execute("SELECT * FROM cards WHERE card_number = ?", (card_number,)).fetchone()
     if row is None:
-        raise ToolProblem(
-            "not_found", "I find no card with that number. It has seven digits and stands on its back."
-        )
+        raise ToolProblem("not_found", "I find no card with that number. It has seven digits and stands on its back.")
     return row
 
 
@@ -180,9 +170,7 @@ def _room_day(day: str, today: date) -> date:
             "not_allowed", "The room can be reserved up to 30 days ahead. Which earlier day would suit you?"
         )
     if on.isoweekday() in _CLOSED_WEEKDAYS:
-        raise ToolProblem(
-            "not_allowed", "We are closed on Sundays and Mondays. Which other day would suit you?"
-        )
+        raise ToolProblem("not_allowed", "We are closed on Sundays and Mondays. Which other day would suit you?")
     return on
 
 
