@@ -38,8 +38,7 @@ _STOPWORDS = frozenset(
 
 @dataclass(frozen=True)
 class Hit:
-    """A chunk that was found. `similarity` is the cosine of its nearest part, `coverage` the share of the
-    question's content words that stand in it, weighted by how rare they are; both 0 to 1."""
+    """A chunk that was found; `similarity` is how relevant it is, 0 to 1 (see fit.py)."""
 
     chunk: Chunk
     similarity: float

@@ -33,6 +33,9 @@ async def url(runtime: Runtime) -> AsyncIterator[str]:
     await serving
 
 
+TOO_LONG = json.dumps({"label": "rtvi-ai", "type": "send-text", "id": "1", "data": {"content": "a" * 50_000}})
+
+
 class Client:
     """An RTVI client on one socket."""
 
@@ -113,9 +116,10 @@ async def test_a_message_while_the_agent_answers_keeps_the_order_of_turns(url: s
         ('{"type": "send-text"}', "bad_message"),
         ('{"label": "rtvi-ai", "type": "raw-audio", "id": "1", "data": {}}', "unknown_type"),
         ('{"label": "rtvi-ai", "type": "send-text", "id": "1", "data": {"content": "  "}}', "empty_text"),
-        (f'{{"label": "rtvi-ai", "type": "send-text", "id": "1", "data": {{"content": "{"a" * 50_000}"}}}}', "text_too_long"),
+        (TOO_LONG, "text_too_long"),
     ],
-)  # fmt: skip
+    ids=["no JSON", "no label", "audio", "empty", "too long"],
+)
 async def test_a_malformed_message_gets_a_clear_word_and_the_session_goes_on(url: str, raw: str, code: str) -> None:
     async with joined(url) as (client, _, _):
         await client.send_raw(raw)
