@@ -27,6 +27,7 @@ from agent.loading import load_business
 from agent.phrases import Phrases
 from agent.reply import Parts
 from agent.store.journal import Journal
+from agent.store.memory import MemoryJournal
 from agent.store.sql import SqlJournal
 from agent.store.vault import Vault, load_or_make_key
 from agent.tools.registry import Tool
@@ -37,6 +38,7 @@ from agent.understanding.understander import Understander, training_examples
 from pipelines.ingest import make_retrieval, open_knowledge
 from pipelines.services import load_engines
 from pipelines.settings import Settings
+from pipelines.text import answer
 from processors.speech.loading import Embedded
 
 log = structlog.get_logger()
@@ -104,6 +106,7 @@ class Runtime:
             settings.database_url or f"sqlite:///{settings.data_dir / 'openline.db'}", clock=time.time
         )
         parts = _parts(settings, business, tools, Understander(business, intents, encoder, pool), retrieval)
+        await _warm(parts)
         return cls(settings, business, parts, journal, Vault(journal, key), await loading if loading else None)
 
     async def open(self, conversation_id: str, session_id: str, channel: ev.Channel) -> LiveConversation:
@@ -186,6 +189,15 @@ class Runtime:
                 await asyncio.gather(*(session.ended.wait() for session in sessions))
         await self.parts.runner.finish(timeout_secs=grace_secs)
         await self.journal.close()
+
+
+async def _warm(parts: Parts) -> None:
+    """A turn that nobody sees: what is loaded at first use is loaded before the first customer."""
+    journal = MemoryJournal(clock=time.time)
+    vault = await Vault(journal, secrets.token_bytes(32)).open("warm-up")
+    live = await LiveConversation.open("warm-up", journal=journal, vault=vault, session_id="warm-up", clock=time.time)
+    async for _ in answer("hello, what can you do?", live, parts):
+        pass
 
 
 def _parts(

@@ -1,6 +1,7 @@
 # Sourced by the other scripts: makes the environment and installs what is missing, each with a check first.
 #   OPENLINE_EXTRA=dev installs what the tests need beside it.
 root=${root:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)}
+export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-1}  # small matrices: threads would only wait for each other
 say() { printf '%s\n' "$*" >&2; }
 
 python_of_this_machine() {
