@@ -23,6 +23,9 @@ from pipelines.runtime import Runtime
 from pipelines.settings import Settings, setting_faults
 
 WS_MAX_BYTES = 256_000
+TIDY_SECS = 60.0
+NEVER = 1_000_000
+"""A threshold that is not reached."""
 
 
 def main() -> int:
@@ -66,8 +69,6 @@ async def _serve(settings: Settings) -> int:
     stopping = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
-    gc.collect()
-    gc.freeze()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     await asyncio.wait({serving, asyncio.create_task(server.up.wait())}, return_when=asyncio.FIRST_COMPLETED)
     _say_ready(runtime, listener.getsockname()[1])
@@ -89,11 +90,22 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what was loaded is no garbage: walking over it would stop the loop for 200 ms
+        gc.set_threshold(700, 5, NEVER)
+        self._tidying = asyncio.create_task(_tidy())
         self.up.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+async def _tidy() -> None:
+    """The full collections, which stop the loop, at our own pace instead of in the middle of a turn's work."""
+    while True:
+        await asyncio.sleep(TIDY_SECS)
+        gc.collect()
 
 
 def _bind(settings: Settings) -> socket.socket:
