@@ -47,10 +47,7 @@ def on_disk(tmp_path: Path) -> Callable[[], bytes]:
     params=[
         "memory",
         "sqlite",
-        pytest.param(
-            "postgres",
-            marks=pytest.mark.skipif(not POSTGRES, reason="OPENLINE_TEST_POSTGRES names no database"),
-        ),
+        *(["postgres"] if POSTGRES else []),
     ]
 )
 async def home(request: pytest.FixtureRequest, database: str, clock: Clock) -> AsyncIterator[Home]:
