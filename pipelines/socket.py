@@ -13,10 +13,10 @@ from pipecat.pipeline.worker import PipelineWorker
 from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frameworks.rtvi import RTVIServerMessageFrame
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
-from pipecat.workers.runner import WorkerRunner
 
 from pipelines.chat import told_turns
 from pipelines.dialogue import dialogue
+from pipelines.running import run_to_end
 from pipelines.runtime import Busy, Runtime, Session, UnknownToken
 from pipelines.text import user_aggregator
 from pipelines.voice import client_messages
@@ -89,9 +89,7 @@ async def _carry(runtime: Runtime, session: Session, websocket: WebSocket, token
 
     transport.add_event_handler("on_client_disconnected", hang_up)
     closer = asyncio.create_task(close())
-    runner = WorkerRunner(handle_sigint=False)
     try:
-        await runner.add_workers(worker)
-        await runner.run()
+        await run_to_end(worker, pipeline)
     finally:
         closer.cancel()

@@ -20,12 +20,12 @@ from pipecat.processors.aggregators.llm_response_universal import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
-from pipecat.workers.runner import WorkerRunner
 
 from agent.acts import Act, Done, Say
 from agent.live import LiveConversation
 from agent.reply import Parts
 from pipelines.dialogue import dialogue
+from pipelines.running import run_to_end
 from processors.frames import ActFrame
 from processors.heard import Heard
 from processors.listen import Listen
@@ -67,9 +67,7 @@ async def answer(text: str, live: LiveConversation, parts: Parts) -> AsyncGenera
         ]
     )  # fmt: skip
     worker = PipelineWorker(pipeline, enable_rtvi=False, enable_turn_tracking=False, idle_timeout_secs=None)
-    runner = WorkerRunner(handle_sigint=False)
-    await runner.add_workers(worker)
-    running = asyncio.create_task(runner.run())
+    running = asyncio.create_task(run_to_end(worker, pipeline))
     running.add_done_callback(lambda _: acts.put_nowait(None))
     finished = False
     try:

@@ -18,12 +18,12 @@ from pipecat.processors.frameworks.rtvi import RTVIObserverParams, RTVIProcessor
 from pipecat.transports.base_transport import BaseTransport
 from pipecat.turns.user_start import TranscriptionUserTurnStartStrategy, VADUserTurnStartStrategy
 from pipecat.turns.user_turn_strategies import UserTurnStrategies
-from pipecat.workers.runner import WorkerRunner
 
 from agent import events as ev
 from agent.dialogue.greeting import first_words
 from agent.live import LiveConversation
 from pipelines.dialogue import dialogue
+from pipelines.running import run_to_end
 from pipelines.runtime import Runtime, Session
 from pipelines.services import expectations, make_ear, make_vad, make_voice
 from processors.frames import ReplyEndedFrame, ReplyStartedFrame
@@ -141,10 +141,8 @@ async def run_call(
         transport.add_event_handler("on_client_connected", greet)
         transport.add_event_handler("on_client_disconnected", hang_up)
     closer = asyncio.create_task(close())
-    runner = WorkerRunner(handle_sigint=False)
     try:
-        await runner.add_workers(worker)
-        await runner.run()
+        await run_to_end(worker, pipeline)
     finally:
         closer.cancel()
 

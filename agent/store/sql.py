@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -430,9 +431,7 @@ class SqlJournal:
 
     async def _upsert(self, connection: AsyncConnection, table: Table, rows: list[dict[str, Any]]) -> None:
         if rows:
-            statement = _UPSERTS[self._dialect](table)
-            values = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
-            await connection.execute(statement.on_conflict_do_update(table.primary_key, set_=values), rows)
+            await connection.execute(_upsert_into(table, self._dialect), rows)
 
     async def _lock(self, connection: AsyncConnection, name: str) -> None:
         """Until the transaction ends, nobody else writes to the conversation; in SQLite, nobody at all."""
@@ -590,3 +589,11 @@ def _turn_row(row: Row[Any]) -> TurnRow:
     values = dict(row._mapping)
     lists = {name: tuple(values[name]) for name in ("reasons", "tools", "sources")}
     return TurnRow(**{**values, **lists})
+
+
+@cache
+def _upsert_into(table: Table, dialect: str) -> Any:
+    """The statement is made once: each one made anew leaves a thousand objects to the garbage collector."""
+    statement = _UPSERTS[dialect](table)
+    values = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
+    return statement.on_conflict_do_update(table.primary_key, set_=values)
