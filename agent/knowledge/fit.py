@@ -24,7 +24,7 @@ ASKED_WORDS = 8
 """The rarest words of a long question; each costs one encoding."""
 _RUNNER_UP = 5
 """The lead is measured against the sixth: neighbours of one page may all fit a little."""
-_WORDS_WEIGHT = 0.5
+_WORDS_WEIGHT = 0.7
 WEIGHTS = np.array([-12.96, -7.13, -6.12, 7.27, -5.41, 3.44])
 """Of lift, uncovered, unknown, lead, relevance, body: a logistic regression on questions about three small
 businesses (a shop, a library, a dental practice), cross-validated between them."""

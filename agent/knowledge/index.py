@@ -23,8 +23,6 @@ from agent.knowledge.chunks import Chunk, bare
 from agent.knowledge.fit import CANDIDATES, Encode, OwnWords, Question, View, make_view, take_apart, weigh
 from agent.knowledge.words import content_words, stem
 
-ANSWERING = 8
-"""Of so many most relevant chunks the one with the nearest single part answers."""
 _RRF = 60.0
 """The constant of reciprocal rank fusion (Cormack, Clarke, Büttcher 2009)."""
 _K1, _B = 1.2, 0.75
@@ -86,14 +84,18 @@ class EmbeddedIndex:
     def search(
         self, query: str, vector: np.ndarray, k: int, language: str | None = None, encode: Encode | None = None
     ) -> list[Hit]:
-        """As in KnowledgeIndex. With `encode` the words of the question are weighed too, and `evidence` is set."""
+        """As in KnowledgeIndex. With `encode` the words of the question are weighed too, and `evidence` is set.
+
+        The most relevant chunk gives the page; of its chunks the one with the nearest part answers.
+        """
         rows = self._candidates(query, vector, language)
         if not rows:
             return []
         question = take_apart(query, vector, encode, self.rarity)
         views = [self._view(row, question) for row in rows]
         order = sorted(range(len(rows)), key=lambda n: -views[n].relevance)
-        answering = max(order[:ANSWERING], key=lambda n: views[n].nearest)
+        page = self.chunks[rows[order[0]]].file
+        answering = max((n for n in order if self.chunks[rows[n]].file == page), key=lambda n: views[n].nearest)
         order.remove(answering)
         order.insert(0, answering)
         evidence = weigh(question, [views[n] for n in order], self._known(question))

@@ -13,9 +13,7 @@ import numpy as np
 from agent.knowledge.chunks import is_item, is_step, joined
 from agent.knowledge.index import EmbeddedIndex, Hit
 
-FITS_FROM = 0.4
-"""From this confidence on a passage fits; 0.5 is the index's own threshold."""
-RELEVANT_FROM = 0.42
+RELEVANT_FROM = 0.3
 """A passage that is less relevant fits no question, whatever speaks for it."""
 ANSWER_WORDS = 60
 SPOKEN_SENTENCES = 2
@@ -83,7 +81,7 @@ class Retrieval:
         vector = self._encode(query) if vector is None else vector
         hits = index.search(query, vector, k, language, self._encode)
         sure = confidence(hits[0], index.threshold) if hits else 0.0
-        if sure < FITS_FROM or hits[0].similarity < RELEVANT_FROM:
+        if sure < 0.5 or hits[0].similarity < RELEVANT_FROM:
             return NoPassageFound(sure)
         return Found(tuple(_passage(h, sure * h.similarity / max(hits[0].similarity, 1e-6)) for h in hits))
 
