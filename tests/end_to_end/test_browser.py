@@ -42,12 +42,13 @@ def microphone(path: Path, voice: FliteCaller) -> Path:
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Browser]:
+def browser(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """Chromium, whose microphone asks the question in the voice that the test names."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if not chromium:
         assert not CI, "Chromium is missing: scripts/setup.sh installs it"
         pytest.skip("needs Chromium (Debian: apt-get install chromium)")
-    wav = microphone(tmp_path / "microphone.wav", FliteCaller("slt"))
+    wav = microphone(tmp_path / "microphone.wav", FliteCaller(getattr(request, "param", "slt")))
     with sync_playwright() as playwright:
         flags = [*FLAGS, f"--use-file-for-fake-audio-capture={wav}%noloop"]
         browser = playwright.chromium.launch(executable_path=chromium, args=flags)
@@ -75,6 +76,7 @@ def test_a_typed_question_is_answered_and_a_reload_keeps_it(library: Server, bro
     assert faults == []
 
 
+@pytest.mark.parametrize("browser", ["rms", "awb", "slt"], indirect=True)
 def test_a_spoken_question_is_answered_on_a_call(library: Server, browser: Browser, tmp_path: Path) -> None:
     page = browser.new_page()
     page.goto(library.url)
