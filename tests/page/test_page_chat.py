@@ -77,6 +77,22 @@ def test_the_final_text_replaces_what_was_streamed(open_page: OpenPage, server: 
     expect(turns(page, "agent").locator(".body")).to_have_text("It costs 12")
 
 
+def test_a_citation_shows_as_its_chip_alone_also_while_it_streams(open_page: OpenPage, server: FakeServer) -> None:
+    middle = Gate()
+    server.answers["cost"] = [
+        delta("It costs 12. [Source: Pri"), middle,
+        delta("ces]"),
+        done("It costs 12. [Source: Prices]", sources=[{"name": "Prices"}]),
+    ]  # fmt: skip
+    page = open_page()
+    ask(page, "cost")
+    body = turns(page, "agent").locator(".body")
+    expect(body).to_have_text("It costs 12.")
+    middle.open()
+    expect(turns(page, "agent").locator(".chip")).to_have_text("Prices")
+    expect(body).to_have_text("It costs 12.")
+
+
 def test_markup_from_anyone_stays_text(open_page: OpenPage, server: FakeServer) -> None:
     attack = "<img src=x onerror='window.hacked=1'><script>window.hacked=1</script> [go](javascript:window.hacked=1)"
     server.answers[attack] = [

@@ -75,3 +75,8 @@ export function gap(before: string, after: string): string {
 export function join(before: string, after: string): string {
   return before + gap(before, after) + after;
 }
+
+/** An answer without its `[Source: name]` marks, also one that still streams in: chips show the sources. */
+export function withoutCitations(text: string): string {
+  return text.replace(/\s*\[Source:[^\]]*(?:\]|$)/g, "");
+}

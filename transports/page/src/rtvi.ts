@@ -159,7 +159,7 @@ function cut(item: Said): Said {
 function serverMessage(state: State, data: Fields): State {
   switch (data["type"]) {
     case "state":
-      return withCall(state, { doing: { state: text(data, "state"), words: text(data, "words") } });
+      return nowDoing(state, text(data, "state"), text(data, "words"));
     case "heard":
       return heard(state, text(data, "turn_id"), text(data, "text"), data["complete"] === true);
     case "card":
@@ -171,6 +171,12 @@ function serverMessage(state: State, data: Fields): State {
     default:
       return state;
   }
+}
+
+/** Who speaks has thought: the word for it may come after the first sound. */
+function nowDoing(state: State, doing: string, words: string): State {
+  if (doing === "thinking" && state.call.agentSpeaking) return state;
+  return withCall(state, { doing: { state: doing, words } });
 }
 
 /** What was played of a turn, confirmed: all of it, or up to where the caller cut in. */

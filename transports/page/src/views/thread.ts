@@ -5,7 +5,7 @@ import { guard } from "lit-html/directives/guard.js";
 import { repeat } from "lit-html/directives/repeat.js";
 import { unsafeHTML } from "lit-html/directives/unsafe-html.js";
 
-import { gap, lastSaid } from "../items";
+import { gap, lastSaid, withoutCitations } from "../items";
 import { markdownBlocks, safeUrl } from "../markdown";
 import type { Button, Card, Channel, Doing, Item, Said, Source, State } from "../types";
 import { words } from "../words";
@@ -53,7 +53,7 @@ function body(item: Said): Drawn | TemplateResult[] {
   if (item.speech !== null) return item.who === "customer" ? callerWords(item) : agentSpeech(item);
   if (item.text === "") return nothing;
   if (item.who !== "agent") return html`<p class="plain">${item.text}</p>`;
-  return markdownBlocks(item.text).map((block) => html`<div class="md">${unsafeHTML(block)}</div>`);
+  return markdownBlocks(withoutCitations(item.text)).map((block) => html`<div class="md">${unsafeHTML(block)}</div>`);
 }
 
 function callerWords(item: Said): TemplateResult {
