@@ -85,6 +85,8 @@ _PENDING_KINDS: dict[str, Literal["slot", "check", "confirm", "choice", "human"]
 }
 """Decisions that end in a question, and the kind of answer that each waits for."""
 
+_KEEPS_WAITING = frozenset({"say_again", "repeat", "forward"})
+"""Decisions after which the agent still waits for the same answer."""
 _UNRESOLVED = frozenset({"clarify", "unknown", "say_again", "tool_failed"})
 _PROGRESS = frozenset({"answer", "call", "confirm", "chat"})
 
@@ -183,6 +185,8 @@ class Conversation:
             self.unresolved += 1
         elif event.action in _PROGRESS:
             self.unresolved = 0
+        if event.action in _KEEPS_WAITING:
+            return
         kind = _PENDING_KINDS.get(event.action)
         pending = kind and Pending(
             kind,

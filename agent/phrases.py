@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +36,15 @@ class Phrases:
         if isinstance(phrase, list):
             phrase = phrase[turn % len(phrase)]
         return phrase.format(**values).strip()
+
+
+def in_words(value: Any) -> str:
+    """A slot's value or a tool's argument as it stands in a sentence: dates by weekday, choices without underscores."""
+    text = str(value)
+    if text.startswith("["):
+        return text
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return text.replace("_", " ")
+    return f"{day:%A, %B} {day.day}"

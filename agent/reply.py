@@ -20,7 +20,7 @@ from agent.live import LiveConversation
 from agent.llm.chain import Chain
 from agent.llm.grounded import confirm_question
 from agent.llm.prompt import Medium, Prompt, TextDelta, ToolCall, ToolOutcome, make_passages
-from agent.phrases import Phrases
+from agent.phrases import Phrases, in_words
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner, effect_key
 from agent.understanding.understander import Understander, Understanding
@@ -361,6 +361,10 @@ class _Answer:
         for outcome in self.outcomes:
             tool = self.parts.tools.get(outcome.call.tool)
             if tool and tool.effect == "once" and outcome.status == "done":
-                rows = tuple((n.replace("_", " "), str(v)) for n, v in outcome.call.arguments.items())
+                rows = tuple((self._title(n), in_words(v)) for n, v in outcome.call.arguments.items())
                 cards.append(Card(tool.name.replace("_", " ").capitalize(), rows))
         return tuple(cards)
+
+    def _title(self, argument: str) -> str:
+        slot = self.parts.business.slots.get(argument)
+        return (slot.title if slot else argument.replace("_", " ")).capitalize()

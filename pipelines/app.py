@@ -8,6 +8,7 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
+from starlette.exceptions import HTTPException
 
 from pipelines.browser import answer_browser
 from pipelines.chat import Desk
@@ -55,6 +57,10 @@ def make_app(runtime: Runtime) -> FastAPI:
     _add_business(app, runtime)
     _add_administration(app, runtime)
     app.mount("/", StaticFiles(directory=PAGE, html=True))
+
+    @app.exception_handler(HTTPException)
+    async def refuse(_: Request, fault: HTTPException) -> Response:
+        return EdgeFault(fault.status_code, HTTPStatus(fault.status_code).name.lower(), fault.detail).response()
 
     @app.middleware("http")
     async def secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -57,6 +57,8 @@ class Desk:
                 case ev.AgentSaid() if not event.session_id:
                     text = live.vault.reveal_text(event.text, "text")
                     yield "message", {"who": "agent", "name": self._runtime.business.agent_name, "text": text}
+        if self._runtime.draining:
+            yield "state", {"state": "closing", "words": self._runtime.parts.phrases.say("closing")}
 
     async def _find(self, token: str | None) -> tuple[str, str]:
         if self._runtime.draining:
@@ -93,5 +95,6 @@ def told_turns(state: Conversation, vault: ConversationVault) -> list[dict[str, 
         for who, name, text, sources in said:
             if text:
                 told = vault.reveal_text(text, "text")
-                turns.append({"who": who, "name": name, "text": told, "channel": turn.channel, "sources": sources})
+                named = [{"name": source} for source in dict.fromkeys(sources)]
+                turns.append({"who": who, "name": name, "text": told, "channel": turn.channel, "sources": named})
     return turns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Literal
 
 from pipecat.frames.frames import (
@@ -15,7 +16,9 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from agent.acts import Card, Show
 from agent.store.vault import ConversationVault
+from processors.frames import ActFrame
 
 _HELD_CHARS = 80
 """A bracket that does not close within so many characters is no token and no citation."""
@@ -46,6 +49,8 @@ class Guard(FrameProcessor):
                 self._held = ""
             case TTSSpeakFrame():
                 frame.text = self._passed(frame.text)
+            case ActFrame(act=Show(cards=cards) as show):
+                frame.act = replace(show, cards=tuple(map(self._revealed, cards)))
         await self.push_frame(frame, direction)
 
     async def _on_text(self, text: str) -> None:
@@ -60,6 +65,10 @@ class Guard(FrameProcessor):
         passed = self._passed(text)
         if passed:
             await self.push_frame(LLMTextFrame(passed))
+
+    def _revealed(self, card: Card) -> Card:
+        rows = tuple((name, self._vault.reveal_text(value, "text")) for name, value in card.rows)
+        return replace(card, rows=rows)
 
     def _passed(self, text: str) -> str:
         if self._purpose == "speech":

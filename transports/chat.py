@@ -152,12 +152,12 @@ async def _message(request: Request) -> tuple[str, str | None]:
 
 
 def checked_text(text: str) -> str:
-    """A message's text. Raises EdgeFault where it is empty or too long."""
+    """A message's text, halves of broken characters replaced. Raises EdgeFault where it is empty or too long."""
     if not text.strip():
         raise EdgeFault(400, "empty_text", "The text is empty.")
     if len(text) > MAX_TEXT_CHARS:
         raise EdgeFault(413, "text_too_long", f"Please keep a message under {MAX_TEXT_CHARS:,} characters.")
-    return text
+    return text.encode("utf-8", "replace").decode()
 
 
 async def _as_events(opened: Opened | Act, items: AsyncGenerator[Opened | Act, None]) -> AsyncIterator[dict[str, str]]:

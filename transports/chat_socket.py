@@ -17,7 +17,7 @@ from pipecat.frames.frames import (
 from pipecat.serializers.base_serializer import FrameSerializer
 
 from transports.chat import checked_text
-from transports.faults import EdgeFault
+from transports.faults import EdgeFault, json_object
 
 log = structlog.get_logger()
 _ACCEPTED = frozenset({"client-ready", "send-text", "disconnect-bot", "client-message"})
@@ -37,28 +37,34 @@ class RTVIJson(FrameSerializer):
         return None
 
     async def deserialize(self, data: str | bytes) -> Frame | None:
-        message: Any = None
+        message: dict[str, Any] = {}
         try:
-            message = json.loads(data)
-            if not isinstance(message, dict) or message.get("label") != "rtvi-ai":
-                raise EdgeFault(400, "bad_message", "Send RTVI messages: JSON objects with the label rtvi-ai.")
-            if message.get("type") not in _ACCEPTED:
-                raise EdgeFault(400, "unknown_type", f"Known types are {', '.join(sorted(_ACCEPTED))}.")
-            if message["type"] == "send-text":
-                content = (message.get("data") or {}).get("content")
-                checked_text(content if isinstance(content, str) else "")
-        except ValueError:
-            await self._refuse(_error(None, EdgeFault(400, "bad_json", "The message is not JSON.")))
-            return None
+            message = json_object(data, "The message")
+            return InputTransportMessageFrame(message=_checked(message))
         except EdgeFault as fault:
             await self._refuse(_error(message, fault))
             return None
-        return InputTransportMessageFrame(message=message)
 
 
-def _error(message: Any, fault: EdgeFault) -> dict[str, Any]:
+def _checked(message: dict[str, Any]) -> dict[str, Any]:
+    """A message that Pipecat can read. Raises EdgeFault with a clear word."""
+    kind, data = message.get("type"), message.get("data")
+    if message.get("label") != "rtvi-ai":
+        raise EdgeFault(400, "bad_message", "Send RTVI messages: JSON objects with the label rtvi-ai.")
+    if not isinstance(kind, str) or kind not in _ACCEPTED:
+        raise EdgeFault(400, "unknown_type", f"Known types are {', '.join(sorted(_ACCEPTED))}.")
+    if not isinstance(data, dict | None):
+        raise EdgeFault(400, "bad_message", "The message's data must be a JSON object.")
+    if kind == "send-text":
+        content = (data or {}).get("content")
+        text = checked_text(content if isinstance(content, str) else "")
+        return {**message, "data": {**(data or {}), "content": text}}
+    return message
+
+
+def _error(message: dict[str, Any], fault: EdgeFault) -> dict[str, Any]:
     """An RTVI error, or an error-response where the message had an id."""
-    message_id = message.get("id") if isinstance(message, dict) else None
+    message_id = message.get("id")
     if isinstance(message_id, str):
         kind, more = "error-response", {}
     else:
@@ -77,7 +83,7 @@ def chat_socket_routes(join: Callable[[WebSocket, str | None], Awaitable[None]])
         try:
             await join(websocket, token or None)
         except EdgeFault as fault:
-            await websocket.send_json(_error(None, fault))
+            await websocket.send_json(_error({}, fault))
             await websocket.close(1008, fault.code)
 
     return routes

@@ -34,10 +34,15 @@ async def json_body(request: Request) -> dict[str, Any]:
         body += piece
         if len(body) > MAX_BODY_BYTES:
             raise EdgeFault(413, "too_large", f"A request may have at most {MAX_BODY_BYTES // 1000} kB.")
+    return json_object(body, "The body")
+
+
+def json_object(data: str | bytes, what: str) -> dict[str, Any]:
+    """A JSON object. Raises EdgeFault where it is none, or nested without end."""
     try:
-        data = json.loads(body)
-    except ValueError:
-        raise EdgeFault(400, "bad_json", "The body is not JSON.") from None
-    if not isinstance(data, dict):
-        raise EdgeFault(400, "bad_json", "The body must be a JSON object.")
-    return data
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        raise EdgeFault(400, "bad_json", f"{what} is not JSON.") from None
+    if not isinstance(found, dict):
+        raise EdgeFault(400, "bad_json", f"{what} must be a JSON object.")
+    return found

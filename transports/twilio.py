@@ -7,11 +7,10 @@ https://www.twilio.com/docs/voice/media-streams/websocket-messages
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 import structlog
@@ -19,8 +18,11 @@ from fastapi import APIRouter, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, Response
 from pipecat.frames.frames import CancelWorkerFrame, Frame, InputTransportMessageFrame
 from pipecat.serializers.twilio import TwilioFrameSerializer
+from pydantic import BaseModel, Field, ValidationError
 from twilio.request_validator import RequestValidator
 from twilio.twiml.voice_response import Connect, VoiceResponse
+
+from transports.faults import EdgeFault, json_object
 
 TOKEN_SECS = 60.0
 START_SECS = 10.0
@@ -57,13 +59,13 @@ class MediaSerializer(TwilioFrameSerializer):
 
     async def deserialize(self, data: str | bytes) -> Frame | None:
         try:
-            message = json.loads(data)
+            message = json_object(data, "The frame")
             if message["event"] == "stop":
                 return CancelWorkerFrame(reason="the caller hung up")
             if message["event"] == "mark":
                 return InputTransportMessageFrame(message=message)
             return await super().deserialize(data)
-        except (ValueError, KeyError, TypeError) as fault:
+        except (EdgeFault, ValueError, KeyError, TypeError, AttributeError) as fault:
             log.warning("a malformed media frame", error=type(fault).__name__)
             return None
 
@@ -113,7 +115,7 @@ def twilio_routes(params: TwilioParams, answer: Callable[[PhoneCall], Awaitable[
         try:
             async with asyncio.timeout(START_SECS):
                 start = await _started(websocket)
-            caller = tokens.take(start.get("customParameters", {}).get("token", ""))
+            caller = tokens.take(start.customParameters.get("token", ""))
             if caller is None:
                 raise _Refused("the token is unknown, used or too old")
         except TimeoutError:
@@ -136,31 +138,47 @@ def twilio_routes(params: TwilioParams, answer: Callable[[PhoneCall], Awaitable[
     return routes
 
 
-async def _started(websocket: WebSocket) -> dict[str, Any]:
+class _MediaFormat(BaseModel):
+    encoding: Literal["audio/x-mulaw"]
+    sampleRate: Literal[8000]
+
+
+class _Start(BaseModel):
+    """The `start` object, as far as it is read."""
+
+    streamSid: Annotated[str, Field(min_length=1)]
+    callSid: Annotated[str, Field(min_length=1)]
+    customParameters: dict[str, str] = {}
+    mediaFormat: _MediaFormat
+
+
+async def _started(websocket: WebSocket) -> _Start:
     """The `start` object. Raises _Refused where the socket speaks otherwise."""
     while True:
         try:
-            message = json.loads(await websocket.receive_text())
-            event = message["event"]
-        except (ValueError, KeyError, TypeError):
-            raise _Refused("the first messages must be Twilio's connected and start") from None
-        if event == "start":
-            start = message.get("start")
-            if not isinstance(start, dict) or not start.get("streamSid") or not start.get("callSid"):
-                raise _Refused("the start message lacks streamSid or callSid")
-            media = start.get("mediaFormat", {})
-            if media.get("encoding") != "audio/x-mulaw" or int(media.get("sampleRate", 0)) != RATE_HZ:
-                raise _Refused("wrong audio format: audio/x-mulaw at 8000 Hz is needed")
-            return start
-        if event != "connected":
+            message = json_object(await websocket.receive_text(), "The frame")
+        except (EdgeFault, KeyError):
+            message = {}
+        if message.get("event") == "start":
+            return _read_start(message.get("start"))
+        if message.get("event") != "connected":
             raise _Refused("the first messages must be Twilio's connected and start")
 
 
-def _call(start: dict[str, Any], caller: str, websocket: WebSocket, params: TwilioParams) -> PhoneCall:
+def _read_start(start: Any) -> _Start:
+    try:
+        return _Start.model_validate(start)
+    except ValidationError as fault:
+        if any("mediaFormat" in error["loc"] for error in fault.errors()):
+            raise _Refused("wrong audio format: audio/x-mulaw at 8000 Hz is needed") from None
+        raise _Refused("the start message lacks streamSid or callSid") from None
+
+
+def _call(start: _Start, caller: str, websocket: WebSocket, params: TwilioParams) -> PhoneCall:
     can_hang_up = bool(params.account_sid and params.auth_token)
     serializer = MediaSerializer(
-        stream_sid=start["streamSid"],
-        call_sid=start["callSid"],
+        stream_sid=start.streamSid,
+        call_sid=start.callSid,
         account_sid=params.account_sid or None,
         auth_token=params.auth_token or None,
         base_url=params.api_url or None,
@@ -168,4 +186,4 @@ def _call(start: dict[str, Any], caller: str, websocket: WebSocket, params: Twil
             twilio_sample_rate=RATE_HZ, sample_rate=RATE_HZ, auto_hang_up=can_hang_up
         ),
     )
-    return PhoneCall(start["callSid"], start["streamSid"], caller, websocket, serializer)
+    return PhoneCall(start.callSid, start.streamSid, caller, websocket, serializer)

@@ -6,12 +6,11 @@ The last level of the model chain. It says only what a page, a tool or the busin
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from datetime import date
 from typing import Any
 
 from agent.dialogue.policy import Decision
 from agent.llm.prompt import Prompt, TextDelta, ToolCall
-from agent.phrases import Phrases
+from agent.phrases import Phrases, in_words
 from agent.tools.registry import Tool
 
 
@@ -39,7 +38,7 @@ class Grounded:
             case "ask":
                 return self._question(decision, prompt)
             case "check":
-                return say("check", value=decision.value or "")
+                return say("check", value=in_words(decision.value or ""))
             case "confirm":
                 return confirm_question(self._tools[decision.tool or ""], decision.arguments)
             case "call":
@@ -88,15 +87,4 @@ class Grounded:
 
 def confirm_question(tool: Tool, arguments: Mapping[str, Any]) -> str:
     """The tool's own question, with the exact arguments that it will be called with."""
-    return tool.confirm.format(**{name: _plain(value) for name, value in arguments.items()})
-
-
-def _plain(value: Any) -> str:
-    """An argument as it stands in a sentence."""
-    if not isinstance(value, str) or value.startswith("["):
-        return str(value)
-    try:
-        day = date.fromisoformat(value)
-    except ValueError:
-        return value.replace("_", " ")
-    return f"{day:%A, %B} {day.day}"
+    return tool.confirm.format(**{name: in_words(value) for name, value in arguments.items()})

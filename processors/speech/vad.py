@@ -25,6 +25,8 @@ from pipecat.frames.frames import Frame, VADUserStartedSpeakingFrame, VADUserSto
 from pipecat.turns.types import ProcessFrameResult
 from pipecat.turns.user_stop import TurnAnalyzerUserTurnStopStrategy
 
+EVERY_WORD = VADParams(min_volume=0.3)
+"""Pipecat's own gate of 0.6 misses a short "yes" or "no" altogether; at 0.3 noise still begins no turn."""
 _SMART_TURN_RATE_HZ = 16_000
 
 _loading = threading.Lock()
@@ -53,7 +55,7 @@ class SharedSilero(SileroVADAnalyzer):
         params: VADParams | None = None,
         turn: BaseTurnAnalyzer | None = None,
     ) -> None:
-        VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params)
+        VADAnalyzer.__init__(self, sample_rate=sample_rate, params=params or EVERY_WORD)
         self._model = _SileroStream(_silero_session())
         self._windows_since_reset = 0
         self._low_confidence_windows = 0

@@ -37,6 +37,13 @@ def test_a_question_is_pending_until_the_next_decision() -> None:
     assert (state.pending, state.task, state.last_task) == (None, None, "renew")
 
 
+def test_what_is_pending_outlasts_a_turn_that_was_not_heard() -> None:
+    check = ev.Decided(at=1.0, turn_id="1", action="check", details={"task": "renew", "slot": "card", "value": "7"})
+    again = ev.Decided(at=2.0, turn_id="2", action="say_again", details={"task": "renew"})
+    state = fold("c", [check, again])
+    assert state.pending and (state.pending.kind, state.pending.value, state.task) == ("check", "7", "renew")
+
+
 def test_the_same_question_counts_how_often_it_was_asked() -> None:
     ask = ev.Decided(at=1.0, turn_id="1", action="ask", details={"task": "renew", "slot": "card"})
     other = ev.Decided(at=1.0, turn_id="1", action="ask", details={"task": "renew", "slot": "day"})

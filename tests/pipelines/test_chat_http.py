@@ -78,6 +78,19 @@ async def test_history_tells_both_sides(client: httpx.AsyncClient) -> None:
     assert [(t["who"], t["text"]) for t in turns] == [("customer", "hello"), ("agent", answer["text"])]
 
 
+async def test_history_names_the_sources_as_the_answer_did(client: httpx.AsyncClient) -> None:
+    answer = await say(client, "how many books can I borrow at once?")
+    response = await client.get("/chat/history", params={"token": answer["token"]})
+    told = response.json()["turns"][-1]["sources"]
+    assert told == [{"name": source["name"]} for source in answer["sources"]] != []
+
+
+async def test_what_is_not_there_gets_a_clear_word_too(client: httpx.AsyncClient) -> None:
+    for method, path, status in (("GET", "/nope", 404), ("GET", "/chat", 404), ("PUT", "/chat", 405)):
+        response = await client.request(method, path)
+        assert (response.status_code, set(response.json()["error"])) == (status, {"code", "message"})
+
+
 async def test_personal_data_is_journalled_as_tokens_only(client: httpx.AsyncClient, runtime: Runtime) -> None:
     answer = await say(client, "my e-mail is Jo.Bloggs@example.com and my card is 4111 1111 1111 1111")
     text = "".join(e.model_dump_json() for e in await journal(runtime, answer["token"]))
@@ -128,6 +141,7 @@ async def test_while_a_human_has_the_chat_a_message_is_delivered_to_them(
     [
         (b"{not json", 400, "bad_json"),
         (b"[1, 2]", 400, "bad_json"),
+        (b"[" * 50_000, 400, "bad_json"),
         (b'{"text": 5}', 400, "bad_message"),
         (b'{"text": "hi", "token": 7}', 400, "bad_message"),
         (b'{"text": "   "}', 400, "empty_text"),

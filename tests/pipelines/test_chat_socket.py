@@ -113,12 +113,16 @@ async def test_a_message_while_the_agent_answers_keeps_the_order_of_turns(url: s
     ("raw", "code"),
     [
         ("{not json", "bad_json"),
+        ("[" * 100_000, "bad_json"),
         ('{"type": "send-text"}', "bad_message"),
+        ('{"label": "rtvi-ai", "type": ["send-text"], "id": "1"}', "unknown_type"),
+        ('{"label": "rtvi-ai", "type": "send-text", "id": "1", "data": "hi"}', "bad_message"),
+        ('{"label": "rtvi-ai", "type": "client-message", "id": "1", "data": 7}', "bad_message"),
         ('{"label": "rtvi-ai", "type": "raw-audio", "id": "1", "data": {}}', "unknown_type"),
         ('{"label": "rtvi-ai", "type": "send-text", "id": "1", "data": {"content": "  "}}', "empty_text"),
         (TOO_LONG, "text_too_long"),
     ],
-    ids=["no JSON", "no label", "audio", "empty", "too long"],
+    ids=["no JSON", "nested", "no label", "listed type", "data", "client data", "audio", "empty", "too long"],
 )
 async def test_a_malformed_message_gets_a_clear_word_and_the_session_goes_on(url: str, raw: str, code: str) -> None:
     async with joined(url) as (client, _, _):

@@ -6,8 +6,10 @@ import pytest
 from pipecat.frames.frames import LLMFullResponseEndFrame, LLMFullResponseStartFrame, LLMTextFrame
 from pipecat.tests.utils import run_test
 
+from agent.acts import Card, Show
 from agent.store.memory import MemoryJournal
 from agent.store.vault import Vault
+from processors.frames import ActFrame
 from processors.guard import Guard
 
 
@@ -35,6 +37,14 @@ async def test_a_card_is_never_said_in_full() -> None:
 async def test_a_citation_is_shown_and_not_spoken() -> None:
     assert await passed("text", "Two days. [Sour", "ce: Shipping] ", "More.") == "Two days. [Source: Shipping] More."
     assert (await passed("speech", "Two days. [Sour", "ce: Shipping]")).strip() == "Two days."
+
+
+async def test_a_receipt_shows_the_customers_own_value() -> None:
+    vault = await Vault(MemoryJournal(clock=lambda: 0.0), b"k" * 32).open("c")
+    token = vault.protect("EMAIL", "jo@example.com", "jo@example.com")
+    receipt = ActFrame(Show(cards=(Card("Changed", (("E-mail", token),)),)))
+    down, _ = await run_test(Guard(vault=vault, purpose="text"), frames_to_send=[receipt])
+    assert [f.act.cards[0].rows for f in down if isinstance(f, ActFrame)] == [(("E-mail", "jo@example.com"),)]
 
 
 async def test_a_bracket_that_never_closes_is_let_through() -> None:

@@ -96,7 +96,9 @@ def test_a_signature_that_does_not_fit_is_refused() -> None:
         ("{not json", "connected and start"),
         ('{"event": "media"}', "connected and start"),
         ("[]", "connected and start"),
-        ('{"event": "start", "start": {}}', "lacks streamSid"),
+        ('{"event": "start"}', "lacks streamSid"),
+        (start(5, streamSid=7), "lacks streamSid"),
+        ("[" * 50_000, "connected and start"),
         (start("t", mediaFormat={"encoding": "audio/l16", "sampleRate": 16000}), "wrong audio format"),
     ],
 )
@@ -112,7 +114,12 @@ def test_malformed_media_frames_are_passed_over_and_stop_ends_the_session() -> N
     def read(data: str) -> Any:
         return asyncio.run(serializer.deserialize(data))
 
-    for malformed in ("{", "[]", "{}", '{"event": "media"}', '{"event": "media", "media": {"payload": 5}}'):
+    wrong_media = (
+        '{"event": "media"}',
+        '{"event": "media", "media": null}',
+        '{"event": "media", "media": {"payload": 5}}',
+    )
+    for malformed in ("{", "[]", "{}", "[" * 100_000, '{"event": ["media"]}', *wrong_media):
         assert read(malformed) is None
     assert read('{"event": "unheard-of"}') is None
     assert isinstance(read('{"event": "stop"}'), CancelWorkerFrame)

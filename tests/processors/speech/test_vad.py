@@ -16,13 +16,13 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from processors.speech import vad
 from processors.speech.embedded_stt import EmbeddedSTT
-from processors.speech.flite import Flite
+from processors.speech.flite import Flite, FliteName
 from processors.speech.loading import load_embedded
 from processors.speech.vad import SharedSilero, SmartTurnStop, shared_smart_turn
 from processors.speech.weights import WeightsUnavailable
 from processors.speech.whisper import Whisper
 from tests.processors.speech.bench import bench
-from tests.processors.speech.sounds import Samples, say
+from tests.processors.speech.sounds import Samples, not_speech, say
 
 
 def states(analyser: SileroVADAnalyzer, sound: Samples, rate_hz: int) -> list[VADState]:
@@ -39,9 +39,25 @@ def call(rms: Flite, text: str, rate_hz: int) -> Samples:
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000])
 def test_the_shared_model_hears_what_pipecats_own_hears(rate_hz: int, rms: Flite) -> None:
     sound = call(rms, "Where is my order?", rate_hz)
-    mine = states(SharedSilero(), sound, rate_hz)
+    mine = states(SharedSilero(params=VADParams()), sound, rate_hz)
     assert mine == states(SileroVADAnalyzer(), sound, rate_hz)
     assert VADState.SPEAKING in mine and mine[-1] is VADState.QUIET
+
+
+@pytest.mark.parametrize("name", ["slt", "rms", "awb", "kal16"])
+def test_a_word_of_one_syllable_is_speech_on_the_telephone(name: FliteName) -> None:
+    voice = Flite(name)
+    missed = [w for w in ("Yes.", "No.", "Bye.", "One.") if VADState.SPEAKING not in heard_in(call(voice, w, 8_000))]
+    assert missed == []
+
+
+@pytest.mark.parametrize(("name", "noise"), list(not_speech(8_000)))
+def test_noise_begins_no_turn(name: str, noise: Samples) -> None:
+    assert VADState.SPEAKING not in heard_in(noise), name
+
+
+def heard_in(sound: Samples) -> list[VADState]:
+    return states(SharedSilero(), sound, 8_000)
 
 
 def test_two_calls_share_the_model_and_not_their_state(rms: Flite) -> None:
