@@ -36,7 +36,7 @@ from agent.conversation import Conversation, Effect
 from agent.dialogue.slots import fill
 from agent.knowledge.retrieval import Found, NoPassageFound
 from agent.tools.registry import Tool
-from agent.understanding.understander import Understanding, is_question
+from agent.understanding.understander import PAGES, Understanding, is_question
 
 Action = Literal[
     "forward", "say_again", "hand_off", "offer_human", "call", "confirm", "check", "drop", "ask",
@@ -75,8 +75,8 @@ class EarPolicy:
     """How sure the recogniser must be of a spoken turn, 0 to 1."""
 
     say_again_below: float = 0.4
-    check_below: float = 0.6
-    """A value heard with less confidence is read back before it is used."""
+    check_below: float = 0.5
+    """A value heard with less confidence is read back before it is used; others are told in the answer anyway."""
 
 
 @dataclass(frozen=True)
@@ -358,7 +358,7 @@ def _fixed_answer(s: Situation) -> Decision | None:
 
 def _passage_fits(s: Situation) -> Decision | None:
     awaits = s.pending_slot is not None and not is_question(s.understood.text)
-    if s.understood.intent in _CHAT or awaits:
+    if s.understood.intent in _SMALL_TALK or awaits:
         return None
     return _answer(s, "a passage fits")
 
@@ -394,11 +394,19 @@ def _open_question(s: Situation) -> Decision | None:
 
 def _misfit(s: Situation) -> Decision | None:
     pending = s.conversation.pending
-    if pending is None or s.understood.intent in _CHAT or s.understood.intent == "goodbye":
+    if pending is None or s.understood.intent in _SMALL_TALK:
         return None
+    open_question = _open_question(s)
+    if open_question and s.understood.intent in (None, PAGES) and is_question(s.understood.text):
+        return Decision(
+            "chat",
+            ("a question that no page answers",),
+            topic="not_known",
+            task=s.conversation.task,
+            then=open_question,
+        )
     if pending.kind == "slot" and s.conversation.task:
         return _ask(s, s.conversation.task, pending.slot, "the answer did not fit", again=True)
-    open_question = _open_question(s)
     if pending.kind == "confirm" and open_question and s.conversation.asked < MAX_ASKED:
         return replace(open_question, reasons=("neither yes nor no",), again=True)
     return None
@@ -412,6 +420,7 @@ def _near_intents(s: Situation) -> Decision | None:
 
 
 _CHAT = {"greeting": "greeting", "thanks": "thanks", "who_are_you": "who_are_you", "yes": "ack", "no": "ack"}
+_SMALL_TALK = frozenset({*_CHAT, "goodbye"})
 
 
 def _small_talk(s: Situation) -> Decision | None:

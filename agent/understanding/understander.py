@@ -38,9 +38,21 @@ _LEAD_IN = re.compile(
     r"please send it to|send it to|to|sure|yes|okay|ok|well)\b[\s,:]*)+",
     re.IGNORECASE,
 )
-_QUESTION = re.compile(
-    r"\?\s*$|^(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)\b", re.IGNORECASE
+_OPENING = re.compile(
+    r"^(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|um+|uh+|so|well|ok(?:ay)?)\b"
+    r"(?: there)?[\s,.!;:-]+)*"
+    r"(?:(?:i(?: am|'m| was)? just |i(?: am|'m| was)? )?(?:wondering|calling to (?:ask|find out|know)|"
+    r"(?:would|'d) like to (?:ask|know|find out)|want(?:ed)? to (?:ask|know|find out))(?: if| whether| about)?\s+|"
+    r"(?:can|could|would) you (?:please )?(?:tell me|let me know)(?: if| whether)?\s+|do you (?:happen to )?know\s+)?",
+    re.IGNORECASE,
 )
+"""Politeness at the start of a request, which says nothing of what is wanted."""
+_QUESTION = re.compile(
+    r"\?\s*$|^(?:(?:actually|and|but|so|well|ok(?:ay)?|um|oh|wait|hold on|hey|hi|hello)\b[\s,]*)*"
+    r"(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)(?:'?s)?\b",
+    re.IGNORECASE,
+)
+_SPELT = re.compile(r"\d{4,}|@")
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
 _ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
 """From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
@@ -87,8 +99,7 @@ class Understander:
     def hear(self, raw: str, vault: ConversationVault, pending: Pending | None, *, spoken: bool) -> str:
         """One utterance, cleaned and written, personal data as tokens, roles that it poses as removed."""
         text = neutralise(strip_roles(clean(raw, MAX_CHARS)))
-        if spoken:
-            text = written(text)
+        text = _as_written(text, spoken=spoken)
         text = self.protect(text, vault)
         slot = self._business.slots.get(pending.slot) if pending and pending.kind == "slot" else None
         if slot and slot.type in ("name", "address"):
@@ -114,7 +125,7 @@ class Understander:
 
     def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
         entities = self._entities(text, today, conversation.language)
-        meaning = masked(text, entities, self._business)
+        meaning = request(masked(text, entities, self._business))
         vector = self._encoder.encode([meaning])[0]
         ranking = self._intents.rank(meaning, vector)
         choice = self._intents.choose(ranking)
@@ -173,13 +184,20 @@ def masked(text: str, entities: Sequence[EntityFound], business: Business) -> st
     return text
 
 
+def request(text: str) -> str:
+    """A turn without its polite opening and its full stop: "Hi, I want to ask when you open." ends in it."""
+    bare = text.rstrip(" .!")
+    core = bare[_OPENING.match(bare).end() :]  # type: ignore[union-attr]  # it matches the empty string too
+    return core if len(core.split()) >= 3 else bare or text
+
+
 def training_examples(business: Business, page_questions: Sequence[str]) -> dict[str, list[str]]:
     """What the classifier learns from: the business's examples, masked, and the questions that its pages answer."""
     patterns = {name: slot.pattern for name, slot in business.slots.items() if slot.type == "pattern"}
 
     def mask(example: str) -> str:
         entities = find_entities(example, patterns=patterns, today=date.min, region=business.region, language="en")
-        return masked(example, [e for e in entities if e.type in patterns], business)
+        return request(masked(example, [e for e in entities if e.type in patterns], business))
 
     examples = {
         name: _with_numbers(
@@ -196,6 +214,13 @@ def _with_numbers(examples: list[str], titles: Sequence[str]) -> list[str]:
     """The examples, and every other one with the number that such a request may bring: a number alone means nothing."""
     with_number = [f"{e.rstrip('.!?')} {title}" for title in titles for e in examples[::2] if title not in e]
     return [*examples, *with_number]
+
+
+def _as_written(text: str, *, spoken: bool) -> str:
+    """Speech in written form; what is typed stays, unless it spells a number or an address out."""
+    form = written(text)
+    spelt = _SPELT.findall(form) != _SPELT.findall(text)
+    return form if spoken or spelt else text
 
 
 def _act(choice: Intent | NotUnderstood) -> str | None:

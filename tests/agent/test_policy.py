@@ -165,7 +165,7 @@ def test_words_heard_badly_are_asked_for_again() -> None:
 
 
 def test_a_value_heard_unsurely_is_read_back_before_it_is_used() -> None:
-    heard = situation(*ASKED_CARD, text="2000001", entities=(CARD,), spoken=True, confidence_of_words=0.5)
+    heard = situation(*ASKED_CARD, text="2000001", entities=(CARD,), spoken=True, confidence_of_words=0.45)
     decision = decide(heard)
     assert (decision.action, decision.slot, decision.value) == ("check", "card_number", "2000001")
     checking = decided("check", task="fine_balance", slot="card_number", value="2000001")
