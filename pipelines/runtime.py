@@ -178,7 +178,7 @@ class Runtime:
     async def leave(self, live: LiveConversation, reason: str) -> None:
         await live.record(ev.SessionLeft(reason=reason, **live.stamp()))
 
-    async def stop(self, grace_secs: float = 8.0) -> None:
+    async def stop(self, grace_secs: float = 15.0) -> None:
         """Tell every session, let what runs end, close the stores."""
         self.draining = True
         sessions = list(self.sessions.values())

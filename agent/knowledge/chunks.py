@@ -361,8 +361,10 @@ def joined(sentences: Sequence[str]) -> str:
     for n, sentence in enumerate(sentences):
         if n == 0:
             text = sentence
-        elif is_item(sentence) or is_item(sentences[n - 1]):
+        elif is_item(sentence):
             text += "\n" + sentence
+        elif is_item(sentences[n - 1]):
+            text += "\n\n" + sentence
         else:
             text += " " + sentence
     return text

@@ -228,7 +228,7 @@ export function remainder(whole: string, heardWords: string): string {
 function show(state: State, data: Fields): State {
   const shown = (item: Said): Said => ({
     ...item,
-    sources: [...item.sources, ...list(data, "sources").map(sourceOf)],
+    sources: withoutRepeats([...item.sources, ...list(data, "sources").map(sourceOf)]),
     quickReplies: list(data, "quick_replies").map(String),
     buttons: [...item.buttons, ...list(data, "buttons").map(buttonOf)],
     cards: [...item.cards, ...list(data, "cards").map(cardOf)],
@@ -241,6 +241,10 @@ function show(state: State, data: Fields): State {
 function list(from: Fields, name: string): unknown[] {
   const value = from[name];
   return Array.isArray(value) ? value : [];
+}
+
+function withoutRepeats(sources: Source[]): Source[] {
+  return [...new Map(sources.map((source) => [source.name, source])).values()];
 }
 
 function sourceOf(value: unknown): Source {
