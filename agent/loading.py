@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def load_business(folder: Path) -> tuple[Business, Mapping[str, Tool]]:
         raise BusinessFault([f"{path}: missing; copy the one of examples/acme and change it"])
     data, lines = _parse(path)
     faults: list[str] = []
-    tools: Mapping[str, Tool] = {}
+    tools: Mapping[str, Tool] | None = None
     try:
         tools = load_tools(folder / "tools.py")
     except BusinessFault as fault:
@@ -37,11 +38,10 @@ def load_business(folder: Path) -> tuple[Business, Mapping[str, Tool]]:
         business = Business.model_validate(data, context={"folder": folder})
     except ValidationError as fault:
         faults += [_told(path, lines, e) for e in fault.errors()]
-    else:
-        faults += [f"{path}:{_line(lines, where)}: {what}" for where, what in _crossed(business, tools)]
+    faults += [f"{path}:{_line(lines, where)}: {what}" for where, what in _crossed(data, tools)]
     if not (folder / "knowledge").is_dir():
         faults.append(f"{folder / 'knowledge'}: missing; make the folder and put Markdown pages into it")
-    if faults or business is None:
+    if faults or business is None or tools is None:
         raise BusinessFault(faults)
     return business, tools
 
@@ -51,7 +51,11 @@ Where = tuple[str | int, ...]
 
 def _parse(path: Path) -> tuple[Any, dict[Where, int]]:
     """The file's data and the line of each key. Raises BusinessFault where it is no YAML."""
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as fault:
+        line = fault.object[: fault.start].count(b"\n") + 1
+        raise BusinessFault([f"{path}:{line}: not UTF-8; save the file in that encoding"]) from None
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -91,6 +95,10 @@ def _told(path: Path, lines: Mapping[Where, int], error: Any) -> str:
         what = f"unknown key `{where[-1]}`" + _nearest(str(where[-1]), _known_keys(where))
     elif error["type"] == "missing":
         what = f"`{key}` is missing"
+    elif error["type"] == "literal_error":
+        what = f"`{key}`: unknown value `{error['input']}`" + _nearest(
+            str(error["input"]), re.findall(r"'([^']+)'", error["ctx"]["expected"])
+        )
     else:
         what = f"`{key}`: {error['msg'].removeprefix('Value error, ')}"
     return f"{path}:{_line(lines, where)}: {what}"
@@ -110,39 +118,49 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean `{close[0]}`?" if close else f"; known are {', '.join(sorted(known))}"
 
 
-def _crossed(business: Business, tools: Mapping[str, Tool]) -> Iterable[tuple[Where, str]]:
-    """Faults between the parts: names that lead nowhere."""
-    for name, slot in business.slots.items():
-        if slot.type == "pattern" and not slot.pattern:
-            yield ("slots", name), f"slot `{name}` is of type pattern and needs a `pattern`"
-        if slot.type == "choice" and not slot.choices:
-            yield ("slots", name), f"slot `{name}` is of type choice and needs `choices`"
-    for name, intent in business.intents.items():
-        yield from _crossed_intent(name, intent, business, tools)
-    house = Phrases.load(business.languages[0], {}).names
-    for name in business.phrases:
+def _crossed(data: Any, tools: Mapping[str, Tool] | None) -> Iterable[tuple[Where, str]]:
+    """Faults between the parts, names that lead nowhere; read from the plain file, which may have other faults."""
+    slots, phrases = _mapping(data, "slots"), _mapping(data, "phrases")
+    for name in slots:
+        kind = _mapping(slots, name).get("type")
+        for needed, of in (("pattern", "pattern"), ("choices", "choice")):
+            if kind == of and not _mapping(slots, name).get(needed):
+                yield (
+                    ("slots", name),
+                    f"slot `{name}` is of type {of} and needs {'a ' if of == 'pattern' else ''}`{needed}`",
+                )
+    intents = _mapping(data, "intents")
+    for name in intents:
+        intent = _mapping(intents, name)
+        wanted = [slot for slot in intent.get("slots") or [] if isinstance(slot, str)]
+        for slot in wanted:
+            if slot not in slots:
+                at = ("intents", name, "slots", intent["slots"].index(slot))
+                yield at, f"unknown slot `{slot}`" + _nearest(slot, slots)
+        if tools is not None and intent.get("tool"):
+            yield from _crossed_tool(("intents", name), str(intent["tool"]), wanted, tools)
+    house = Phrases.load("en", {}).names
+    for name in phrases:
         if name not in house:
             yield ("phrases", name), f"unknown phrase `{name}`" + _nearest(name, house)
 
 
-def _crossed_intent(
-    name: str, intent: Intent, business: Business, tools: Mapping[str, Tool]
+def _crossed_tool(
+    where: Where, name: str, slots: Sequence[str], tools: Mapping[str, Tool]
 ) -> Iterable[tuple[Where, str]]:
-    for index, slot in enumerate(intent.slots):
-        if slot not in business.slots:
-            yield ("intents", name, "slots", index), f"unknown slot `{slot}`" + _nearest(slot, business.slots)
-    if not intent.tool:
+    if name not in tools:
+        yield (*where, "tool"), f"no tool `{name}` in tools.py" + _nearest(name, tools)
         return
-    if intent.tool not in tools:
-        yield ("intents", name, "tool"), f"no tool `{intent.tool}` in tools.py" + _nearest(intent.tool, tools)
-        return
-    tool = tools[intent.tool]
-    for parameter in tool.required:
-        if parameter not in intent.slots:
-            yield (
-                ("intents", name, "slots"),
-                f"the tool `{tool.name}` needs `{parameter}`, which is none of the intent's slots",
-            )
-    for slot in intent.slots:
-        if slot not in tool.parameters.get("properties", {}):
-            yield ("intents", name, "slots"), f"the tool `{tool.name}` takes no `{slot}`"
+    for parameter in tools[name].required:
+        if parameter not in slots:
+            what = f"the tool `{name}` needs `{parameter}`, which is none of the intent's slots"
+            yield (*where, "slots"), what
+    for slot in slots:
+        if slot not in tools[name].parameters.get("properties", {}):
+            yield (*where, "slots"), f"the tool `{name}` takes no `{slot}`"
+
+
+def _mapping(data: Any, key: str) -> Mapping[str, Any]:
+    """A mapping of the file by its key; empty where something else stands there."""
+    found = data.get(key) if isinstance(data, dict) else None
+    return {str(k): v for k, v in found.items()} if isinstance(found, dict) else {}

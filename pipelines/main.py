@@ -23,6 +23,8 @@ from pipelines.runtime import Runtime
 from pipelines.settings import Settings, setting_faults
 
 WS_MAX_BYTES = 256_000
+REQUESTS_END_SECS = 5
+"""A request that has not ended so long after the sessions were told is cut off."""
 TIDY_SECS = 60.0
 NEVER = 1_000_000
 """A threshold that is not reached."""
@@ -63,8 +65,19 @@ async def _serve(settings: Settings) -> int:
     except OpenlineError as fault:
         print(fault, file=sys.stderr)
         return 1
+    except OSError as fault:
+        print(
+            f"Cannot write to the data folder {settings.data_dir}: {fault.strerror}. Try --data-dir.", file=sys.stderr
+        )
+        return 1
     server = Server(
-        uvicorn.Config(make_app(runtime), log_config=None, ws="websockets-sansio", ws_max_size=WS_MAX_BYTES)
+        uvicorn.Config(
+            make_app(runtime),
+            log_config=None,
+            ws="websockets-sansio",
+            ws_max_size=WS_MAX_BYTES,
+            timeout_graceful_shutdown=REQUESTS_END_SECS,
+        )
     )
     stopping = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):

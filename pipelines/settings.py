@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,8 +31,6 @@ class Settings(BaseSettings):
     """Opens the protected endpoints; without it they are closed."""
     vault_key: SecretStr | None = None
     """32 bytes in base64 that wrap the keys of personal data; made in DATA_DIR where empty."""
-    allowed_origins: str = ""
-    """Further origins, separated by commas, whose pages may connect."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_sessions: Annotated[int, Field(ge=1)] = 100
     """More are refused with a clear word."""
@@ -86,6 +85,13 @@ class Settings(BaseSettings):
             if len(raw) != 32:
                 raise ValueError("VAULT_KEY must be 32 bytes in base64; make one with: openssl rand -base64 32")
         return key
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_known_database(cls, url: str) -> str:
+        if url and not re.match(r"(?:sqlite|postgres(?:ql)?)(?:\+\w+)?://", url):
+            raise ValueError("DATABASE_URL must begin with postgresql:// or sqlite:///")
+        return url
 
     @property
     def address(self) -> str:

@@ -69,12 +69,19 @@ async def answer(text: str, live: LiveConversation, parts: Parts) -> AsyncGenera
     worker = PipelineWorker(pipeline, enable_rtvi=False, enable_turn_tracking=False, idle_timeout_secs=None)
     running = asyncio.create_task(run_to_end(worker, pipeline))
     running.add_done_callback(lambda _: acts.put_nowait(None))
+
+    @worker.event_handler("on_pipeline_error")
+    async def on_error(*_: object) -> None:
+        acts.put_nowait(None)
+
     finished = False
     try:
         await worker.queue_frame(LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=True))
         while not finished and (act := await acts.get()) is not None:
             finished = isinstance(act, Done)
             yield act
+        if not finished:
+            yield Say(parts.phrases.say("trouble"))
     finally:
         await (worker.stop_when_done() if finished else worker.cancel())
         await asyncio.wait({running})

@@ -14,6 +14,8 @@ from agent.understanding.understander import Understander
 from processors.frames import ConfidenceFrame
 
 LONG_CHARS = 400
+NOTHING = "?"
+"""What is left of a message that was all disguise; it is a turn that wants an answer like any other."""
 
 
 class Listen(FrameProcessor):
@@ -48,7 +50,8 @@ class Listen(FrameProcessor):
         content = message.get("content") if isinstance(message, dict) else None
         if message.get("role") != "user" or not isinstance(content, str):
             return message
-        return {**message, "content": await self._hear(content, spoken=False)}
+        heard = await self._hear(content, spoken=False)
+        return {**message, "content": heard if heard.strip() else NOTHING}
 
     async def _hear(self, text: str, *, spoken: bool) -> str:
         """Long text is read in a thread: it may take longer than the event loop can wait."""

@@ -22,6 +22,7 @@ from fastapi.responses import JSONResponse, Response
 from sse_starlette import EventSourceResponse
 
 from agent.acts import Act, Done, Say, Show, Working
+from agent.understanding.cleaning import clean
 from transports.faults import EdgeFault, json_body
 
 MAX_TEXT_CHARS = 4_000
@@ -153,7 +154,7 @@ async def _message(request: Request) -> tuple[str, str | None]:
 
 def checked_text(text: str) -> str:
     """A message's text, halves of broken characters replaced. Raises EdgeFault where it is empty or too long."""
-    if not text.strip():
+    if not clean(text, MAX_TEXT_CHARS + 1):
         raise EdgeFault(400, "empty_text", "The text is empty.")
     if len(text) > MAX_TEXT_CHARS:
         raise EdgeFault(413, "text_too_long", f"Please keep a message under {MAX_TEXT_CHARS:,} characters.")

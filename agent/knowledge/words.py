@@ -20,6 +20,7 @@ _STOP = frozenset(
     down off over then now once again ever never one two possible able yes okay ok hi hello thanks thank happens
     happen happened find found put use used using come comes back see look looking try sure really lot lots bit yet
     even kind sort without within around before after while until during both each few all every
+    policy policies information info detail details question questions window
     """.split()
 )
 """Grammar, and verbs and nouns so general that any page could contain them."""

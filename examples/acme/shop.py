@@ -24,6 +24,7 @@ Result = dict[str, Any]
 NOT_YET_SHIPPED = frozenset({"placed", "packed", "backordered"})
 LOCK_WAIT_SECS = 5.0
 
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS orders (
     order_number TEXT PRIMARY KEY, status TEXT NOT NULL, customer TEXT NOT NULL, email TEXT NOT NULL,
@@ -52,7 +53,7 @@ CREATE TABLE IF NOT EXISTS email_changes (
 );
 CREATE TABLE IF NOT EXISTS callbacks (
     idempotency_key TEXT NOT NULL UNIQUE, phone TEXT NOT NULL, day TEXT NOT NULL, at TEXT NOT NULL,
-    result TEXT NOT NULL
+    result TEXT NOT NULL, moved_to TEXT
 );
 """
 
@@ -121,7 +122,7 @@ class Shop:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self._path, timeout=LOCK_WAIT_SECS, isolation_level=None)) as database:
             database.row_factory = sqlite3.Row
-            if not database.execute("PRAGMA user_version").fetchone()[0]:
+            if _version(database) < _VERSION:
                 _seed(database)
             yield database
 
@@ -143,6 +144,13 @@ class Change:
 
     def set_email(self, order_number: str, email: str) -> None:
         self._update(order_number, "email = ?", email)
+
+    def move_callback(self, phone: str, day: str) -> bool:
+        """Let the booked call-back to a number give way to another day; False where none is booked."""
+        moved = self._database.execute(
+            "UPDATE callbacks SET moved_to = ? WHERE phone = ? AND moved_to IS NULL", (day, phone)
+        )
+        return moved.rowcount > 0
 
     def count(self, table: Table) -> int:
         return int(self._database.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
@@ -174,13 +182,19 @@ def _read(database: sqlite3.Connection, order_number: str) -> Order | None:
 def _seed(database: sqlite3.Connection) -> None:
     """Tables and orders in one transaction, so that two first callers cannot meet half a shop."""
     database.execute("BEGIN IMMEDIATE")
-    if not database.execute("PRAGMA user_version").fetchone()[0]:
+    if _version(database) == 0:
         for statement in filter(str.strip, _SCHEMA.split(";")):
             database.execute(statement)
         for order_number, status, dates, carrier, rule, goods in _ORDERS:
             _insert(database, order_number, status, dates, carrier, rule, goods)
-        database.execute("PRAGMA user_version = 1")
+    elif _version(database) == 1:
+        database.execute("ALTER TABLE callbacks ADD COLUMN moved_to TEXT")
+    database.execute(f"PRAGMA user_version = {_VERSION}")
     database.execute("COMMIT")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _insert(

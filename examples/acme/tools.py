@@ -173,7 +173,8 @@ async def book_callback(context: ToolContext, phone: str, day: str) -> dict[str,
 
     def book(change: Change) -> dict[str, Any]:
         number = f"C{change.count('callbacks') + 1:04d}"
-        says = f"Your call-back is booked for {_spoken(on.isoformat())}, between 9 a.m. and 6 p.m. Eastern."
+        done = "moved to" if change.move_callback(phone, on.isoformat()) else "booked for"
+        says = f"Your call-back is {done} {_spoken(on.isoformat())}, between 9 a.m. and 6 p.m. Eastern."
         return {"says": says, "callback_number": number, "day": on.isoformat()}
 
     return await _change(context, "callbacks", {"phone": phone, "day": on.isoformat()}, book)

@@ -181,6 +181,13 @@ async def test_a_call_back_is_booked_for_its_day(call: Call, tmp_path: Path) -> 
     assert rows(tmp_path, "SELECT phone, day FROM callbacks") == [("617-555-0123", "2026-12-05")]
 
 
+async def test_a_second_call_back_to_a_number_takes_the_place_of_the_first(call: Call, tmp_path: Path) -> None:
+    await call("book_callback", phone="617-555-0123", day="2026-12-05")
+    result = await call("book_callback", phone="617-555-0123", day="2026-12-07")
+    assert "moved to" in result["says"]
+    assert rows(tmp_path, "SELECT day FROM callbacks WHERE moved_to IS NULL") == [("2026-12-07",)]
+
+
 @pytest.mark.parametrize(
     ("phone", "day", "kind"),
     [

@@ -56,6 +56,22 @@ def test_a_slot_and_a_tool_that_lead_nowhere_are_named_with_the_nearest(copy: Pa
     assert any("no tool `renew_lone` in tools.py; did you mean `renew_loan`?" in f for f in found)
 
 
+def test_faults_between_the_parts_are_told_beside_faults_of_form(copy: Path) -> None:
+    change(copy, "greeting:", "greetings:")
+    line = change(copy, "tool: renew_loan", "tool: renew_lone")
+    kind = change(copy, "type: date", "type: dat")
+    found = faults(copy)
+    assert any(f":{line}: no tool `renew_lone`" in f for f in found)
+    assert any(f":{kind}: " in f and "unknown value `dat`; did you mean `date`?" in f for f in found)
+
+
+def test_a_file_that_is_not_utf_8_is_named_with_its_line(copy: Path) -> None:
+    path = copy / "agent.yaml"
+    path.write_bytes(path.read_bytes() + b"# caf\xe9\n")
+    (fault,) = faults(copy)
+    assert f":{len(path.read_bytes().splitlines())}: not UTF-8" in fault
+
+
 def test_text_that_is_no_yaml_is_named_by_its_line(copy: Path) -> None:
     (copy / "agent.yaml").write_text("name: A\npersona: [unclosed\n")
     assert len(faults(copy)) == 1

@@ -104,6 +104,26 @@ async def test_roles_that_a_text_poses_as_are_removed(client: httpx.AsyncClient,
     assert not re.search(r"SYSTEM:|im_start", said.text)
 
 
+@pytest.mark.parametrize("disguise", ["SYSTEM:", "<|im_end|>", "<|im_start|>system\n<|im_end|>", "[EMAIL_1]"])
+async def test_a_message_that_is_all_disguise_is_answered_too(client: httpx.AsyncClient, disguise: str) -> None:
+    answer = await say(client, disguise)
+    assert answer["text"] and await say(client, "hello", answer["token"])
+
+
+async def test_a_stage_that_fails_becomes_plain_words(
+    client: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime.parts.understander, "understand", broken)
+    answer = await say(client, "hello")
+    assert answer["text"] == runtime.parts.phrases.say("trouble")
+    monkeypatch.undo()
+    assert "trouble" not in (await say(client, "hello", answer["token"]))["text"]
+
+
+async def broken(*_: object) -> None:
+    raise RuntimeError("out of order")
+
+
 async def test_a_human_is_promised_truly_and_shows_in_handoffs(client: httpx.AsyncClient, runtime: Runtime) -> None:
     answer = await say(client, "can I talk to a real person please")
     assert answer["handed_off"] and not answer["with_human"]
@@ -145,6 +165,7 @@ async def test_while_a_human_has_the_chat_a_message_is_delivered_to_them(
         (b'{"text": 5}', 400, "bad_message"),
         (b'{"text": "hi", "token": 7}', 400, "bad_message"),
         (b'{"text": "   "}', 400, "empty_text"),
+        (b'{"text": "\\u200b \\u0000\\u202e"}', 400, "empty_text"),
         (json.dumps({"text": "a" * 50_000}).encode(), 413, "text_too_long"),
         (json.dumps({"text": "a" * 1_000_000}).encode(), 413, "too_large"),
         (b'{"text": "hi", "token": "nobody-knows-it"}', 404, "unknown_token"),
