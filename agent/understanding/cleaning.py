@@ -27,6 +27,8 @@ _KEPT = "\ue000"
 """Stands for a joiner that its script needs while the others are removed; a private-use character."""
 _BLANKS = {ord(c): " " for c in "\u115f\u1160\u2800\u3164\uffa0"}
 """Letters by category that show nothing."""
+_WIDE = {0xFF01 + n: 0x21 + n for n in range(94)}
+"""Full-width forms of ASCII: a card's digits are the same digits."""
 _SELECTORS = range(0xE0100, 0xE01F0)
 _LINE_END = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
 _SPACES = re.compile(r"[^\S\n]+")
@@ -62,7 +64,7 @@ def _visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    text = _JOINER.sub(_KEPT, text.replace(_KEPT, "")).translate(_BLANKS)
+    text = _JOINER.sub(_KEPT, text.replace(_KEPT, "")).translate(_BLANKS | _WIDE)
     shown = "".join(ch for ch in text if ch in "\n\t" or _shown(ch))
     return shown.replace(_KEPT, "\u200d")
 

@@ -67,3 +67,7 @@ def test_any_text_comes_out_clean(raw: str) -> None:
     assert unicodedata.is_normalized("NFC", text)
     assert text == text.strip() and "  " not in text and "\n\n" not in text
     text.encode("utf-8")
+
+
+def test_full_width_forms_are_the_same_digits_and_letters() -> None:
+    assert clean("ｆｏｏ＠ｅｘａｍｐｌｅ．ｃｏｍ　４１１１") == "foo@example.com 4111"
