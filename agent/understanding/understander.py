@@ -43,7 +43,7 @@ _OPENING = re.compile(
     r"(?: there)?[\s,.!;:-]+)*"
     r"(?:(?:i(?: am|'m| was)? just |i(?: am|'m| was)? )?(?:wondering|calling to (?:ask|find out|know)|"
     r"(?:would|'d) like to (?:ask|know|find out)|want(?:ed)? to (?:ask|know|find out))(?: if| whether| about)?\s+|"
-    r"(?:can|could|would) you (?:please )?(?:tell me|let me know)(?: if| whether)?\s+|do you (?:happen to )?know\s+)?",
+    r"do you (?:happen to )?know\s+)?",
     re.IGNORECASE,
 )
 """Politeness at the start of a request, which says nothing of what is wanted."""
