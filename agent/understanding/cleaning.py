@@ -27,7 +27,7 @@ _KEPT = "\ue000"
 """Stands for a joiner that its script needs while the others are removed; a private-use character."""
 _BLANKS = {ord(c): " " for c in "\u115f\u1160\u2800\u3164\uffa0"}
 """Letters by category that show nothing."""
-_WIDE = {0xFF01 + n: 0x21 + n for n in range(94)}
+_WIDE = {0xFF01 + n: chr(0x21 + n) for n in range(94)}
 """Full-width forms of ASCII: a card's digits are the same digits."""
 _SELECTORS = range(0xE0100, 0xE01F0)
 _LINE_END = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
