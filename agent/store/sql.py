@@ -188,7 +188,7 @@ class SqlJournal:
         """
         journal = cls(_engine(database_url(url)), clock=clock, poll_secs=poll_secs)
         try:
-            await journal._write(journal._make_tables)
+            await journal._set_up()
         except BaseException:
             await journal.close()
             raise
@@ -379,6 +379,16 @@ class SqlJournal:
             return await self._write(work)
         except IntegrityError:
             return "taken"
+
+    async def _set_up(self) -> None:
+        """Make what tables are missing. SQLite does not wait where several turn a new file to WAL at once."""
+        for wait_secs in (0.05, 0.1, 0.2, 0.4, 0.8, None):
+            try:
+                return await self._write(self._make_tables)
+            except ProviderError as fault:
+                if wait_secs is None or "database is locked" not in str(fault.__cause__):
+                    raise
+                await asyncio.sleep(wait_secs)
 
     async def _make_tables(self, connection: AsyncConnection) -> None:
         await self._lock(connection, "schema")
