@@ -132,10 +132,12 @@ def _crossed(data: Any, tools: Mapping[str, Tool] | None) -> Iterable[tuple[Wher
     intents = _mapping(data, "intents")
     for name in intents:
         intent = _mapping(intents, name)
-        wanted = [slot for slot in intent.get("slots") or [] if isinstance(slot, str)]
+        named = intent.get("slots")
+        named = named if isinstance(named, list) else []
+        wanted = [slot for slot in named if isinstance(slot, str)]
         for slot in wanted:
             if slot not in slots:
-                at = ("intents", name, "slots", intent["slots"].index(slot))
+                at = ("intents", name, "slots", named.index(slot))
                 yield at, f"unknown slot `{slot}`" + _nearest(slot, slots)
         if tools is not None and intent.get("tool"):
             yield from _crossed_tool(("intents", name), str(intent["tool"]), wanted, tools)

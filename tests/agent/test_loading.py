@@ -65,6 +65,11 @@ def test_faults_between_the_parts_are_told_beside_faults_of_form(copy: Path) -> 
     assert any(f":{kind}: " in f and "unknown value `dat`; did you mean `date`?" in f for f in found)
 
 
+def test_slots_that_are_no_list_are_one_fault_of_form(copy: Path) -> None:
+    line = change(copy, "slots: [", "slots: 5 # [")
+    assert any(f":{line}: " in f and "list" in f for f in faults(copy))
+
+
 def test_a_file_that_is_not_utf_8_is_named_with_its_line(copy: Path) -> None:
     path = copy / "agent.yaml"
     path.write_bytes(path.read_bytes() + b"# caf\xe9\n")
