@@ -169,7 +169,7 @@ def _unsure_ear(s: Situation) -> Decision | None:
 
 def _human_wanted(s: Situation) -> Decision | None:
     intent = s.business.intents.get(s.understood.intent or "")
-    if s.understood.text.strip("#* ") == "0" and s.pending_slot is None:
+    if s.understood.text.strip("#* .").lower() in ("0", "zero") and s.pending_slot is None:
         return _hand_off(s, "asked_for", "0 was pressed")
     if s.understood.intent == "human" and s.understood.confidence >= HUMAN_FROM:
         return _hand_off(s, "asked_for", "a human was asked for")
