@@ -18,17 +18,15 @@ from agent.safety.detectors import find_personal
 from agent.safety.injection import strip_roles, suspicious
 from agent.store.vault import ConversationVault, neutralise
 from agent.understanding.addresses import find_address
-from agent.understanding.cleaning import clean
+from agent.understanding.cleaning import MAX_CHARS, clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
 from agent.understanding.frustration import frustration
 from agent.understanding.intents import Intent, Intents, NotUnderstood
 from agent.understanding.language import detect
 from agent.understanding.repair import dialogue_act
-from agent.understanding.spoken_forms import written
+from agent.understanding.spoken import from_speech, from_typing
 
-MAX_CHARS = 4000
-"""Longer input is cut before anything reads it."""
 PAGES = "_knowledge"
 """The class of questions that the knowledge pages answer."""
 _TOKEN_NAMES = {"email": "e-mail", "phone": "phone number", "address": "address", "name": "name", "card": "card"}
@@ -52,7 +50,6 @@ _QUESTION = re.compile(
     r"(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)(?:'?s)?\b",
     re.IGNORECASE,
 )
-_SPELT = re.compile(r"\d{4,}|@")
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
 _ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
 """From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
@@ -99,7 +96,7 @@ class Understander:
     def hear(self, raw: str, vault: ConversationVault, pending: Pending | None, *, spoken: bool) -> str:
         """One utterance, cleaned and written, personal data as tokens, roles that it poses as removed."""
         text = neutralise(strip_roles(clean(raw, MAX_CHARS)))
-        text = _as_written(text, spoken=spoken)
+        text = from_speech(text, region=self._business.region) if spoken else from_typing(text)
         text = self.protect(text, vault)
         slot = self._business.slots.get(pending.slot) if pending and pending.kind == "slot" else None
         if slot and slot.type in ("name", "address"):
@@ -214,13 +211,6 @@ def _with_numbers(examples: list[str], titles: Sequence[str]) -> list[str]:
     """The examples, and every other one with the number that such a request may bring: a number alone means nothing."""
     with_number = [f"{e.rstrip('.!?')} {title}" for title in titles for e in examples[::2] if title not in e]
     return [*examples, *with_number]
-
-
-def _as_written(text: str, *, spoken: bool) -> str:
-    """Speech in written form; what is typed stays, unless it spells a number or an address out."""
-    form = written(text)
-    spelt = _SPELT.findall(form) != _SPELT.findall(text)
-    return form if spoken or spelt else text
 
 
 def _act(choice: Intent | NotUnderstood) -> str | None:

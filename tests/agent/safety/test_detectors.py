@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.safety.detectors import find_personal, redact
-from agent.understanding.spoken_forms import written
+from agent.understanding.spoken import from_speech as written
 
 # text | kinds found, in order
 TABLE = """

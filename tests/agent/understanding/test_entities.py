@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.understanding.entities import find_entities
-from agent.understanding.spoken_forms import written
+from agent.understanding.spoken import from_speech as written
 
 TODAY = date(2026, 5, 13)
 """A Wednesday."""
