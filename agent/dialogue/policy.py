@@ -36,7 +36,8 @@ from agent.conversation import Conversation, Effect
 from agent.dialogue.slots import fill
 from agent.knowledge.retrieval import Found, NoPassageFound
 from agent.tools.registry import Tool
-from agent.understanding.understander import PAGES, Understanding, is_question
+from agent.understanding.questions import is_question
+from agent.understanding.understander import PAGES, Understanding
 
 Action = Literal[
     "forward", "say_again", "hand_off", "offer_human", "call", "confirm", "check", "drop", "ask",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from agent.business import Slot
 from agent.events import EntityFound
-from agent.understanding.understander import is_question
+from agent.understanding.questions import is_question
 
 MAX_TEXT_CHARS = 200
 _RULED_OUT = re.compile(r"\b(?:not|instead of|rather than)\W+(?:order\W+|number\W+|the\W+)*$", re.IGNORECASE)

@@ -14,28 +14,29 @@ import numpy as np
 from agent.business import Business
 from agent.conversation import Conversation, Pending
 from agent.events import EntityFound
-from agent.safety.detectors import find_personal
 from agent.safety.injection import strip_roles, suspicious
 from agent.store.vault import ConversationVault, neutralise
-from agent.understanding.addresses import find_address
 from agent.understanding.cleaning import MAX_CHARS, clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
 from agent.understanding.frustration import frustration
 from agent.understanding.intents import Intent, Intents, NotUnderstood
 from agent.understanding.language import detect
+from agent.understanding.protection import TOKEN, protected, protected_answer, protected_names, protected_parts
 from agent.understanding.repair import dialogue_act
 from agent.understanding.spoken import from_speech, from_typing
+from agent.understanding.values.days import date_orders
 
 PAGES = "_knowledge"
 """The class of questions that the knowledge pages answer."""
-_TOKEN_NAMES = {"email": "e-mail", "phone": "phone number", "address": "address", "name": "name", "card": "card"}
-_TOKEN = re.compile(r"\[([A-Z]+)_\d+\]")
-_LEAD_IN = re.compile(
-    r"^(?:(?:it'?s|it is|that'?s|my (?:new )?(?:address|name)(?: is|'s)?|the (?:new )?address is|i am|i'?m|this is|"
-    r"please send it to|send it to|to|sure|yes|okay|ok|well)\b[\s,:]*)+",
-    re.IGNORECASE,
-)
+_TOKEN_NAMES = {
+    "email": "e-mail",
+    "phone": "phone number",
+    "address": "address",
+    "street": "address",
+    "name": "name",
+    "card": "card",
+}
 _OPENING = re.compile(
     r"^(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|um+|uh+|so|well|ok(?:ay)?)\b"
     r"(?: there)?[\s,.!;:-]+)*"
@@ -45,11 +46,6 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 """Politeness at the start of a request, which says nothing of what is wanted."""
-_QUESTION = re.compile(
-    r"\?\s*$|^(?:(?:actually|and|but|so|well|ok(?:ay)?|um|oh|wait|hold on|hey|hi|hello)\b[\s,]*)*"
-    r"(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)(?:'?s)?\b",
-    re.IGNORECASE,
-)
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
 _ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
 """From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
@@ -91,29 +87,36 @@ class Understander:
         self._intents = intents
         self._encoder = encoder
         self._pool = pool
+        self._orders = date_orders(
+            business.languages, business.region, region_stated="region" in business.model_fields_set
+        )
         self._patterns = {name: slot.pattern for name, slot in business.slots.items() if slot.type == "pattern"}
 
-    def hear(self, raw: str, vault: ConversationVault, pending: Pending | None, *, spoken: bool) -> str:
-        """One utterance, cleaned and written, personal data as tokens, roles that it poses as removed."""
+    def hear(
+        self,
+        raw: str,
+        vault: ConversationVault,
+        pending: Pending | None,
+        *,
+        spoken: bool,
+        slots: Mapping[str, str] | None = None,
+    ) -> str:
+        """One utterance, cleaned and written, personal data as tokens, roles that it poses as removed.
+
+        `slots` are those known so far: a part of an address completes or corrects the known one.
+        """
         text = neutralise(strip_roles(clean(raw, MAX_CHARS)))
         text = from_speech(text, region=self._business.region) if spoken else from_typing(text)
-        text = self.protect(text, vault)
+        known = slots if pending and slots else {}
+        address = next((v for n, v in known.items() if self._is(n, "address")), None)
+        text = protected_parts(text, vault, address) if address else text
+        text = protected_names(self.protect(text, vault), vault)
         slot = self._business.slots.get(pending.slot) if pending and pending.kind == "slot" else None
-        if slot and slot.type in ("name", "address"):
-            text = _protect_answer(text, slot.type, vault)
-        return text
+        return protected_answer(text, slot.type, vault) if slot else text
 
     def protect(self, text: str, vault: ConversationVault) -> str:
         """Personal data in a text as tokens; what is a token already stays."""
-        found = [
-            (p.start, p.end, p.kind, p.value, p.canonical) for p in find_personal(text, region=self._business.region)
-        ]
-        address = find_address(text)
-        if address and not any(start < address.end and address.start < end for start, end, *_ in found):
-            found.append((address.start, address.end, "ADDRESS", address.value, address.value.lower()))
-        for start, end, kind, value, canonical in sorted(found, reverse=True):
-            text = text[:start] + vault.protect(kind, value, canonical) + text[end:]
-        return text
+        return protected(text, vault, self._business.region)
 
     async def understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
         """The meaning of a whole turn, given what was said before."""
@@ -121,7 +124,7 @@ class Understander:
         return await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
 
     def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
-        entities = self._entities(text, today, conversation.language)
+        entities = self._entities(text, today, conversation)
         meaning = request(masked(text, entities, self._business))
         vector = self._encoder.encode([meaning])[0]
         ranking = self._intents.rank(meaning, vector)
@@ -145,16 +148,28 @@ class Understander:
             vector=vector,
         )
 
-    def _entities(self, text: str, today: date, language: str) -> list[EntityFound]:
+    def _entities(self, text: str, today: date, conversation: Conversation) -> list[EntityFound]:
         tokens = [
             EntityFound(type=m[1].lower(), value=m[0], text=m[0], start=m.start(), end=m.end())
-            for m in _TOKEN.finditer(text)
+            for m in TOKEN.finditer(text)
         ]
-        masked = _TOKEN.sub(lambda m: "_" * len(m[0]), text)
+        pending = conversation.pending
+        awaited = self._business.slots.get(pending.slot) if pending else None
+        day = next((v for n, v in conversation.slots.items() if self._is(n, "date")), None)
         others = find_entities(
-            masked, patterns=self._patterns, today=today, region=self._business.region, language=language
+            TOKEN.sub(lambda m: "_" * len(m[0]), text),
+            patterns=self._patterns,
+            today=today,
+            region=self._business.region,
+            language=conversation.language,
+            orders=self._orders,
+            awaited={awaited.type} if awaited else set(),
+            anchor=date.fromisoformat(day) if day else None,
         )
         return sorted([*tokens, *others], key=lambda e: e.start)
+
+    def _is(self, slot: str, slot_type: str) -> bool:
+        return slot in self._business.slots and self._business.slots[slot].type == slot_type
 
     def _choose(self, text: str, options: Sequence[str], probabilities: Mapping[str, float]) -> str | None:
         """The offered intent that the customer picked: by place, by its title's words, or by meaning."""
@@ -220,29 +235,5 @@ def _act(choice: Intent | NotUnderstood) -> str | None:
     return None
 
 
-def is_question(text: str) -> bool:
-    """Whether the wording asks something."""
-    return bool(_QUESTION.search(text))
-
-
 def _content_words(title: str) -> set[str]:
     return set(re.findall(r"\w{3,}", title.lower())) - {"your", "the", "and", "for", "with", "about"}
-
-
-def _protect_answer(text: str, slot_type: str, vault: ConversationVault) -> str:
-    """The answer to "what is your address / name?" as one token, unless it is no such answer."""
-    if _TOKEN.search(text) or is_question(text) or dialogue_act(text):
-        return text
-    lead = _LEAD_IN.match(text)
-    start = lead.end() if lead else 0
-    value = text[start:].strip(" .,!")
-    if not _plausible(value, slot_type):
-        return text
-    return text[:start] + vault.protect(slot_type.upper(), value, value.lower())
-
-
-def _plausible(value: str, slot_type: str) -> bool:
-    words = value.split()
-    if slot_type == "name":
-        return 1 <= len(words) <= 5 and not any(ch.isdigit() for ch in value)
-    return any(ch.isdigit() for ch in value) and len(words) >= 3

@@ -1,0 +1,16 @@
+"""Whether a turn asks something, by its wording."""
+
+from __future__ import annotations
+
+import re
+
+_QUESTION = re.compile(
+    r"\?\s*$|^(?:(?:actually|and|but|so|well|ok(?:ay)?|um|oh|wait|hold on|hey|hi|hello)\b[\s,]*)*"
+    r"(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)(?:'?s)?\b",
+    re.IGNORECASE,
+)
+
+
+def is_question(text: str) -> bool:
+    """Whether the wording asks something."""
+    return bool(_QUESTION.search(text))
