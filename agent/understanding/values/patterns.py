@@ -10,6 +10,7 @@ from agent.understanding.values.found import entity
 
 _GLUED = re.compile(r"(?:order|account|card|number|no|nr|num|id|ref|invoice|booking)(?=\d)", re.IGNORECASE)
 _PIECE = re.compile(r"[^\W_]+")
+_RUN = re.compile(r"\d+|[^\W\d_]+")
 _LINK = re.compile(r"[ \t]?[-–./][ \t]?|[ \t]{1,2}|,(?=\d{3}(?!\d))")
 _PART_BEFORE = re.compile(r"[$€£]\s?$|\d[.,:/–-]$")
 _PART_AFTER = re.compile(r"[.,:/–-]\d|\s?(?:%|[$€£]|dollars?\b|bucks\b|euros?\b|cents?\b|usd\b|eur\b)", re.IGNORECASE)
@@ -77,12 +78,13 @@ def _may_join(piece: str) -> bool:
 
 
 def _value(text: str, pieces: list[Span], whole: re.Pattern[str]) -> str | None:
-    """The value in the pattern's own form, as it stands, without separators or with dashes, in either case."""
+    """The value in the pattern's own form, as it stands, without separators or with dashes, in either case.
+
+    A dash may also stand where letters meet figures: nobody says it.
+    """
     parts = [text[a:b] for a, b in pieces]
-    forms = [text[pieces[0][0] : pieces[-1][1]]]
-    if len(parts) > 1:
-        forms += ["".join(parts), "-".join(parts)]
-    for form in forms:
+    joined = "".join(parts)
+    for form in (text[pieces[0][0] : pieces[-1][1]], joined, "-".join(parts), "-".join(_RUN.findall(joined))):
         for cased in (form, form.upper(), form.lower()):
             if whole.fullmatch(cased):
                 return cased
