@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from agent.understanding.cleaning import MAX_CHARS
 from agent.understanding.spoken.emails import emails, web_addresses
-from agent.understanding.spoken.figures import digit_groups, point_digits, points, slashes
+from agent.understanding.spoken.figures import digit_groups, point_digits, points
 from agent.understanding.spoken.letters import (
     capitals,
     double_letters,
@@ -84,5 +84,4 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     numbers,
     points,
     digit_groups,
-    slashes,
 )

@@ -15,7 +15,7 @@ _THOUSANDS = re.compile(
     r"(?<![\w$€£.,])\d{1,3}(?:,\d{3})+(?![\d,]|\.\d)(?!\s{0,3}(?:dollars|bucks|euros|pounds|cents)\b)"
 )
 _DASHED = re.compile(r"(?<=\d)\s{1,3}(?:dash|hyphen)\s{1,3}(?=\d)", re.I)
-_SLASHED = re.compile(r"\b(\w{1,8})\s{1,3}(?:forward\s)?slash\s{1,3}(?=(\w{1,8})\b)", re.I)
+_SLASHED = re.compile(r"(?<=\d)\s{1,3}(?:forward\s)?slash\s{1,3}(?=\d)", re.I)
 _PLUS = re.compile(r"(?:^|(?<=\s))plus\s{1,3}(?=[1-9]\d{0,2}[\d ()-]{6,16}(?!\w))", re.I)
 _POINT = re.compile(r"\bpoint((?:[\s-]{1,3}(?:" + "|".join([*SMALL, *NOUGHTS]) + r"|\d{1,4})\b){1,12})", re.I)
 _WHOLE_BEFORE = re.compile(r"(?:\d|\b(?:" + "|".join([*SMALL, *NOUGHTS, "hundred", *SCALES]) + r"))\s{1,3}$", re.I)
@@ -67,25 +67,4 @@ def digit_groups(text: str) -> str:
         return "".join(groups) if belong_together(groups) else match[0]
 
     bare = _THOUSANDS.sub(lambda m: m[0].replace(",", ""), text)
-    return _PLUS.sub("+", _DASHED.sub("-", _GROUPS.sub(joined, bare)))
-
-
-def slashes(text: str) -> str:
-    """ "five slash twelve", "12 slash 27" -> "5/12", "12/27"; other slashes stay words."""
-
-    def side(word: str) -> str | None:
-        word = word.lower()
-        return word if word.isdecimal() else str(SMALL[word]) if word in SMALL else None
-
-    parts: list[str] = []
-    written = 0
-    for match in _SLASHED.finditer(text):
-        left, right = side(match[1]), side(match[2])
-        if left is None or right is None:
-            continue
-        parts += [text[written : match.start()], left, "/"]
-        written = match.end()
-        if not text[written : written + len(match[2])].isdecimal():
-            parts.append(right)
-            written += len(match[2])
-    return "".join(parts) + text[written:]
+    return _PLUS.sub("+", _SLASHED.sub("/", _DASHED.sub("-", _GROUPS.sub(joined, bare))))

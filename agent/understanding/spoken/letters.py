@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent.understanding.spoken.words import CAPITAL, NATO, SPELLED, SPELLING_WORDS
+from agent.understanding.spoken.words import CAPITAL, DIGITS, NATO, SPELLED, SPELLING_WORDS
 
 _AS_IN = re.compile(
     r"(?<![\w'’-])([A-Za-z])(?:,|\s{1,3}is)?\s{1,3}(as\s{1,3}in|like\s{1,3}in|like|for)\s{1,3}"
@@ -14,7 +14,7 @@ _AS_IN = re.compile(
 _NATO_WORD = "(?:" + "|".join(NATO).replace("x-ray", "x[ -]ray") + ")"
 _NATO_RUN = re.compile(rf"\b{_NATO_WORD}(?:[\s,]{{1,4}}{_NATO_WORD})+\b", re.I)
 _DIGIT_NEAR = re.compile(r"^[\s,-]{1,4}(?:\d|(?:zero|one|two|three|four|five|six|seven|eight|nine|double|oh)\b)", re.I)
-_DOUBLE_LETTER = re.compile(r"\b(double|triple)[ -]([A-TV-Za-tv-z])\b(?!['’])", re.I)
+_DOUBLE_LETTER = re.compile(rf"\b(double|triple)[ -](?!o[ -](?:\d|{'|'.join(DIGITS)}))([A-TV-Za-tv-z])\b(?!['’])", re.I)
 _DOUBLE_U = re.compile(
     r"(?<=\b[A-Za-z])([\s,-]{1,4})double[ -](?:u|you)\b|\bdouble[ -](?:u|you)(?=[\s,-]{1,4}[A-Za-z]\b)", re.I
 )
@@ -30,7 +30,7 @@ _CODE = re.compile(r"(?<![\w'’.@-])([A-Z]{2,6}|[B-HJ-Z])[ ](\d{2,})\b(?!:)")
 _DASHED = re.compile(
     r"(?<![\w'’@])([A-Z]{1,6}|[A-Z]{0,6}\d{1,12})\s{1,3}(?:dash|hyphen|minus)\s{1,3}(?=[A-Z]{0,6}\d{2,}|[A-Z]{1,6}\b)"
 )
-_PAIRS = frozenset("uk us eu tv pc id po qr dm vr".split())
+_PAIRS = frozenset("ok uk us eu tv pc id po qr dm vr".split())
 """Two letters that are a word of their own."""
 _BEFORE_DIGITS = re.compile(r"(?:[ -]| dash | hyphen )\d{2,}", re.I)
 

@@ -50,6 +50,10 @@ _LETTERS_BEFORE = re.compile(
     rf"[{SPELLED}{CAPITAL}][A-Za-z]\s+$|(?:^|(?<=\s))[B-HJ-Zb-hj-z](?:[\s,]{{1,2}}[A-Za-z])+[\s,]{{1,2}}$"
 )
 """Spelled letters, which make one code with the digits that follow."""
+_CODED = re.compile(r"\d\s+(?:forward\s+)?(?:slash|dash|hyphen)\s+$", re.I)
+_CODE_GOES_ON = re.compile(
+    rf"\s+(?:forward\s+)?(?:slash|dash|hyphen)\s+(?:\d|(?:{'|'.join([*SMALL, *NOUGHTS])})\b)", re.I
+)
 _HUNDREDTH = re.compile(r"\b([1-9]00) (?:and )?(\d{1,2})(st|nd|rd|th)\b")
 _SPELLED_FIGURES = re.compile(r"(?<![\w$€£.,:/@-])\d(?:\s{1,3}\d){3,}(?![\w%@]|[:/.,-]\d)")
 _WRITTEN_OUT = 4
@@ -143,7 +147,8 @@ def _run(run: Sequence[str], before: str, after: Sequence[str]) -> str:
     """One run as it is written; `before` and `after` are its surroundings."""
     words = [t.lower() for t in run if t.strip(" \t\n,-–") and t.lower() != "and"]
     lead = ""
-    if words[0] in NOUGHTS and not _dictated_nought(run, words):
+    coded = bool(_CODED.search(before) or (after and _CODE_GOES_ON.match("".join(after))))
+    if words[0] in NOUGHTS and not coded and not _dictated_nought(run, words):
         skipped = next(i for i, t in enumerate(run[1:], 1) if _is_number_word(t) or t.isdecimal())
         lead, run, words = "".join(run[:skipped]), run[skipped:], words[1:]
     if words[0] in SCALES or words[0] == "hundred":
@@ -153,6 +158,8 @@ def _run(run: Sequence[str], before: str, after: Sequence[str]) -> str:
     parsed = _parse(words)
     if parsed is None:
         return lead + "".join(run)
+    if coded and all(len(n.figures) <= 4 for n in parsed):
+        return lead + "".join(n.figures for n in parsed)
     if len(parsed) == 1 and parsed[0].word:
         return lead + (parsed[0].figures if _counts(before, after) else "".join(run))
     return lead + _written_run(parsed, "".join(run), before, after)
@@ -175,8 +182,7 @@ def _written_run(parsed: Sequence[_Number], said: str, before: str, after: Seque
     """A run in figures: as one number where it was dictated, else number by number."""
     figures = [n.figures for n in parsed]
     if re.search(rf"\b{MONTH}\s+$", before, re.I):
-        year = "".join(figures[1:])
-        return " ".join([figures[0], year] if len(year) == 4 else figures)
+        return _after_month(figures)
     if len(figures) == 2 and len(figures[1]) == 2 and len(figures[0]) <= 3 and _PRICED.search(before):
         return ".".join(figures)
     following = next((t.lower() for t in after if not t.isspace() and t != "-"), "")
@@ -187,6 +193,14 @@ def _written_run(parsed: Sequence[_Number], said: str, before: str, after: Seque
     if len(parsed) > 1 and all(n.word for n in parsed):
         return said
     return (", " if "," in said else " ").join(figures)
+
+
+def _after_month(figures: Sequence[str]) -> str:
+    """A day, a year, or a day and a year: "3 20 26" -> "3 2026", "19 90" -> "1990"."""
+    year = "".join(figures[1:])
+    if len(year) == 4:
+        return f"{figures[0]} {year}"
+    return "".join(figures) if figures[0] in ("19", "20") and len(year) == 2 else " ".join(figures)
 
 
 def belong_together(figures: Sequence[str]) -> bool:

@@ -29,7 +29,7 @@ _MINUTES_TO = re.compile(
     re.I,
 )
 _MINUTES_TO_HALF = re.compile(
-    rf"\b({'|'.join(reversed(_FIFTHS))})(?:{_S}minutes)?{_S}(?:to|till?){_S}({_NAMED_HOUR})(?={_S}[ap]\.?\s?m\b)"
+    rf"\b({'|'.join(reversed(_FIFTHS))})(?:{_S}minutes)?{_S}(?:to|till?){_S}({_NAMED_HOUR})(?={_S}(?:[ap]\.?\s?m|in{_S}the{_S}(?:morning|afternoon|evening)|at{_S}night)\b)"
     rf"|\b(five|ten|twenty){_S}minutes{_S}to{_S}({_NAMED_HOUR})\b",
     re.I,
 )
@@ -46,8 +46,8 @@ _AT_TIME = re.compile(
     rf"(?![ -]?(?:{_COUNTED}|{_ONE_TO_NINE}|{'|'.join(TENS)}|{'|'.join(TEENS)})\b)",
     re.I,
 )
-_TIME_HALF = re.compile(rf"\b({_HOUR})(?:[ -]({_MINUTE})|:(\d\d))?\s{{0,3}}\b(a|p)\.?\s?m\b\.?(?=\W|$)", re.I)
-_FIGURES_HALF = re.compile(r"\b(\d{1,2}:\d\d)\s{1,3}(a|p)\.?\s?m\b\.?(?=\W|$)", re.I)
+_TIME_HALF = re.compile(rf"\b({_HOUR})(?:[ -]({_MINUTE})|:(\d\d))?\s{{0,3}}\b(a|p)(?:\.\s?m\b\.?|\s?m\b)(?=\W|$)", re.I)
+_FIGURES_HALF = re.compile(r"\b(\d{1,2}:\d\d)\s{1,3}(a|p)(?:\.\s?m\b\.?|\s?m\b)(?=\W|$)", re.I)
 _OCLOCK = re.compile(rf"\b({_HOUR}){_S}o[’' ]?\s?clock\b", re.I)
 _AT_HOUR = re.compile(
     rf"\bat{_S}({'|'.join(w for w, v in _HOURS.items() if v <= 12)})\b"
