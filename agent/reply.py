@@ -85,7 +85,7 @@ async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> U
 
 async def retrieve(understood: Understanding, parts: Parts) -> Found | NoPassageFound:
     """The passages for a turn."""
-    return await parts.retrieval.search(understood.text, vector=understood.vector)
+    return await parts.retrieval.search(understood.request, vector=understood.vector)
 
 
 async def reply(

@@ -58,7 +58,7 @@ _ABOUT = re.compile(
     r"are there|which)\b",
     re.IGNORECASE,
 )
-_YES = re.compile(r"(?:^|[.,!] ?)(?:yes|yep|yeah|sure|please do|go ahead)\b", re.IGNORECASE)
+_YES = re.compile(r"(?:^sure|\b(?:yes|yep|yeah|please do|go ahead))\b", re.IGNORECASE)
 _CONDITION = re.compile(
     r"\b(?:no|not|if|but|unless|only|wait|first|instead|until|after|before)\b|n't\b|\?", re.IGNORECASE
 )

@@ -6,7 +6,8 @@ import re
 
 _QUESTION = re.compile(
     r"\?\s*$|^(?:(?:actually|and|but|so|well|ok(?:ay)?|um|oh|wait|hold on|hey|hi|hello)\b[\s,]*)*"
-    r"(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)(?:'?s)?\b",
+    r"(?:(?:at|by|from|for|in|on|to|until|with) (?=what|which|when|whom|how))?"
+    r"(?:what|which|when|where|who|whom|why|how|can|could|do|does|is|are|will|would|should)(?:'?s)?\b",
     re.IGNORECASE,
 )
 

@@ -19,6 +19,7 @@ from agent.store.vault import ConversationVault, neutralise
 from agent.understanding.cleaning import MAX_CHARS, clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
+from agent.understanding.essence import request
 from agent.understanding.frustration import frustration
 from agent.understanding.intents import Intent, Intents, NotUnderstood
 from agent.understanding.language import detect
@@ -37,15 +38,6 @@ _TOKEN_NAMES = {
     "name": "name",
     "card": "card",
 }
-_OPENING = re.compile(
-    r"^(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|um+|uh+|so|well|ok(?:ay)?)\b"
-    r"(?: there)?[\s,.!;:-]+)*"
-    r"(?:(?:i(?: am|'m| was)? just |i(?: am|'m| was)? )?(?:wondering|calling to (?:ask|find out|know)|"
-    r"(?:would|'d) like to (?:ask|know|find out)|want(?:ed)? to (?:ask|know|find out))(?: if| whether| about)?\s+|"
-    r"do you (?:happen to )?know\s+)?",
-    re.IGNORECASE,
-)
-"""Politeness at the start of a request, which says nothing of what is wanted."""
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
 _ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
 """From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
@@ -59,6 +51,8 @@ class Understanding:
 
     text: str
     """The written turn, personal data as tokens."""
+    request: str
+    """The turn as the classifier and the pages see it (`essence.request`)."""
     intent: str | None
     confidence: float
     alternatives: tuple[tuple[str, float], ...] = ()
@@ -125,9 +119,9 @@ class Understander:
 
     def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
         entities = self._entities(text, today, conversation)
-        meaning = request(masked(text, entities, self._business))
-        vector = self._encoder.encode([meaning])[0]
-        ranking = self._intents.rank(meaning, vector)
+        wish = request(masked(text, entities, self._business))
+        vector = self._encoder.encode([wish])[0]
+        ranking = self._intents.rank(wish, vector)
         choice = self._intents.choose(ranking)
         said_before = [turn.user_text for turn in conversation.turns if turn.user_text]
         reply = dialogue_act(text)
@@ -135,6 +129,7 @@ class Understander:
         options = pending.options if pending and pending.kind == "choice" else ()
         return Understanding(
             text=text,
+            request=wish,
             intent=choice.name if isinstance(choice, Intent) else None,
             confidence=choice.confidence,
             alternatives=tuple(choice.alternatives),
@@ -194,13 +189,6 @@ def masked(text: str, entities: Sequence[EntityFound], business: Business) -> st
         if name:
             text = f"{text[: entity.start]}{name}{text[entity.end :]}"
     return text
-
-
-def request(text: str) -> str:
-    """A turn without its polite opening and its full stop: "Hi, I want to ask when you open." ends in it."""
-    bare = text.rstrip(" .!")
-    core = bare[_OPENING.match(bare).end() :]  # type: ignore[union-attr]  # it matches the empty string too
-    return core if len(core.split()) >= 3 else bare or text
 
 
 def training_examples(business: Business, page_questions: Sequence[str]) -> dict[str, list[str]]:
