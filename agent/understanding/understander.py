@@ -16,6 +16,7 @@ from agent.conversation import Conversation, Pending
 from agent.events import EntityFound
 from agent.safety.injection import strip_roles, suspicious
 from agent.store.vault import ConversationVault, neutralise
+from agent.understanding.clauses import Clause, clauses
 from agent.understanding.cleaning import MAX_CHARS, clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
@@ -41,8 +42,21 @@ _TOKEN_NAMES = {
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
 _ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
 """From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
+_WISH_FROM = 0.7
+"""From this confidence on each clause of a turn is a wish of its own."""
 _CHOSEN_FROM = 0.3
 """From this probability on a reply to "this or that?" counts as one of the two by its meaning."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One of several wishes of a turn: its own words, and what they mean."""
+
+    text: str
+    intent: str | None
+    confidence: float
+    entities: tuple[EntityFound, ...] = ()
+    act: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +80,8 @@ class Understanding:
     language: str = "en"
     frustration: float = 0.0
     suspicious: tuple[str, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    """Where a turn asks for more than one thing: each of them, in order."""
     vector: np.ndarray | None = None
     """The turn's sentence embedding, (384,) float32."""
 
@@ -119,9 +135,10 @@ class Understander:
 
     def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
         entities = self._entities(text, today, conversation)
-        wish = request(masked(text, entities, self._business))
-        vector = self._encoder.encode([wish])[0]
-        ranking = self._intents.rank(wish, vector)
+        parts = clauses(text, entities)
+        meaning, *meanings = [request(masked(p.text, p.entities, self._business)) for p in parts]
+        vector, *vectors = self._encoder.encode([meaning, *meanings])
+        ranking = self._intents.rank(meaning, vector)
         choice = self._intents.choose(ranking)
         said_before = [turn.user_text for turn in conversation.turns if turn.user_text]
         reply = dialogue_act(text)
@@ -129,7 +146,7 @@ class Understander:
         options = pending.options if pending and pending.kind == "choice" else ()
         return Understanding(
             text=text,
-            request=wish,
+            request=meaning,
             intent=choice.name if isinstance(choice, Intent) else None,
             confidence=choice.confidence,
             alternatives=tuple(choice.alternatives),
@@ -140,8 +157,28 @@ class Understander:
             language=detect(text, self._business.languages, conversation.language),
             frustration=frustration(text, said_before[-5:]).score,
             suspicious=tuple(suspicious(text)),
+            wishes=self._wishes(parts[1:], meanings, vectors),
             vector=vector,
         )
+
+    def _wishes(
+        self, parts: Sequence[Clause], meanings: Sequence[str], vectors: Sequence[np.ndarray]
+    ) -> tuple[Wish, ...]:
+        """The tasks that the clauses of a turn ask for, where each is sure and they are not the same."""
+        wishes: list[Wish] = []
+        for part, meaning, vector in zip(parts, meanings, vectors, strict=True):
+            choice = self._intents.choose(self._intents.rank(meaning, vector))
+            name = choice.name if isinstance(choice, Intent) and choice.confidence >= _WISH_FROM else None
+            intent = self._business.intents.get(name or "")
+            reply = dialogue_act(part.text)
+            if reply and reply.kind in ("greeting", "thanks"):
+                continue
+            task = name if intent and intent.tool and not (reply and reply.kind == "yes") else None
+            act = reply.kind if reply and not wishes and task is None else None
+            if task is None and act not in ("yes", "no"):
+                return ()
+            wishes.append(Wish(part.text, task, choice.confidence, part.entities, act))
+        return tuple(wishes) if len({w.intent for w in wishes}) == len(wishes) else ()
 
     def _entities(self, text: str, today: date, conversation: Conversation) -> list[EntityFound]:
         tokens = [
