@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -22,8 +22,9 @@ from agent.understanding.cleaning import clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
 from agent.understanding.frustration import frustration
-from agent.understanding.intents import Intent, Intents, NotUnderstood
+from agent.understanding.intents import Intent, Intents, NotUnderstood, Ranking
 from agent.understanding.language import detect
+from agent.understanding.model_intents import ModelIntents, NoAnswer
 from agent.understanding.repair import dialogue_act
 from agent.understanding.spoken_forms import written
 
@@ -86,14 +87,23 @@ class Understanding:
 class Understander:
     """Understands one business's customers; shared by all its sessions.
 
-    The encoder runs in `pool`, never on the event loop.
+    The encoder runs in `pool`, never on the event loop. A `model`, where there is one, has the last word on the intent
+    of what the wording does not decide.
     """
 
-    def __init__(self, business: Business, intents: Intents, encoder: Encoder, pool: Executor) -> None:
+    def __init__(
+        self,
+        business: Business,
+        intents: Intents,
+        encoder: Encoder,
+        pool: Executor,
+        model: ModelIntents | None = None,
+    ) -> None:
         self._business = business
         self._intents = intents
         self._encoder = encoder
         self._pool = pool
+        self._model = model
         self._patterns = {name: slot.pattern for name, slot in business.slots.items() if slot.type == "pattern"}
 
     def hear(self, raw: str, vault: ConversationVault, pending: Pending | None, *, spoken: bool) -> str:
@@ -121,9 +131,23 @@ class Understander:
     async def understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
         """The meaning of a whole turn, given what was said before."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+        local, meaning, ranking = await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+        if self._model is None or dialogue_act(text):
+            return local
+        choice = await self._model.choose(meaning, ranking)
+        if isinstance(choice, NoAnswer):
+            return local
+        return replace(
+            local,
+            intent=choice.name if isinstance(choice, Intent) else None,
+            confidence=choice.confidence,
+            alternatives=choice.alternatives,
+            near=(),
+            act=_act(choice),
+        )
 
-    def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
+    def _understand(self, text: str, conversation: Conversation, today: date) -> tuple[Understanding, str, Ranking]:
+        """What the turn means without a model; the text that the classifier saw, and its ranking."""
         entities = self._entities(text, today, conversation.language)
         meaning = request(masked(text, entities, self._business))
         vector = self._encoder.encode([meaning])[0]
@@ -133,7 +157,7 @@ class Understander:
         reply = dialogue_act(text)
         pending = conversation.pending
         options = pending.options if pending and pending.kind == "choice" else ()
-        return Understanding(
+        understanding = Understanding(
             text=text,
             intent=choice.name if isinstance(choice, Intent) else None,
             confidence=choice.confidence,
@@ -147,6 +171,7 @@ class Understander:
             suspicious=tuple(suspicious(text)),
             vector=vector,
         )
+        return understanding, meaning, ranking
 
     def _entities(self, text: str, today: date, language: str) -> list[EntityFound]:
         tokens = [
