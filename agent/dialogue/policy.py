@@ -49,6 +49,7 @@ from agent.dialogue.tasks import (
     unknown,
     values_in,
 )
+from agent.handoff.triggers import asks_for_human
 from agent.knowledge.retrieval import NoPassageFound
 from agent.understanding.questions import is_question
 from agent.understanding.understander import PAGES
@@ -57,8 +58,6 @@ __all__ = ["Decision", "EarPolicy", "Situation", "decide"]
 
 SWITCH_FROM = 0.75
 """From this confidence on, an answer that also names another task switches to it."""
-HUMAN_FROM = 0.5
-"""From this confidence on a wish for a human is granted."""
 TASK_FROM = 0.6
 """Below this confidence a question that a page answers is no task."""
 ABOUT_FROM = 0.8
@@ -107,7 +106,7 @@ def _human_wanted(s: Situation) -> Decision | None:
     intent = s.business.intents.get(s.understood.intent or "")
     if s.understood.text.strip("#* .").lower() in ("0", "zero") and s.pending_slot is None:
         return hand_off("asked_for", "0 was pressed")
-    if s.understood.intent == "human" and s.understood.confidence >= HUMAN_FROM:
+    if asks_for_human(s.understood):
         return hand_off("asked_for", "a human was asked for")
     sure = s.understood.confidence >= TASK_FROM
     if intent and intent.human and sure and s.pending_slot not in values_in(s, s.conversation.task):
@@ -267,7 +266,10 @@ def _asks_about(s: Situation) -> bool:
     """Whether a turn that sounds like a task rather asks something, and a page answers that."""
     if isinstance(s.found, NoPassageFound) or values_in(s, s.wanted_task):
         return False
-    unsure = s.understood.confidence < TASK_FROM and is_question(s.understood.text)
+    question = is_question(s.understood.text)
+    if question and s.wanted_task == s.conversation.task:
+        return True
+    unsure = question and s.understood.confidence < TASK_FROM
     return (unsure or bool(_ABOUT.match(s.understood.text))) and s.found.score >= ABOUT_FROM
 
 

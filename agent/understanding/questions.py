@@ -1,4 +1,4 @@
-"""Whether a turn asks something, by its wording."""
+"""Whether a turn asks something, and whether it asks who is speaking, by its wording."""
 
 from __future__ import annotations
 
@@ -10,8 +10,19 @@ _QUESTION = re.compile(
     r"(?:what|which|when|where|who|whom|why|how|can|could|do|does|is|are|will|would|should)(?:'?s)?\b",
     re.IGNORECASE,
 )
+_WHO = re.compile(
+    r"\b(?:(?:are|r) (?:you|u)|is (?:this|that|it)|(?:am i|do i) (?:speak|talk|chat)(?:ing)? (?:to|with)) "
+    r"(?:an? |really |actually |just |still )*"
+    r"(?:real|live|actual|human|person|(?:chat)?bot|robot|machine|computer|ai|program|software|automated)\b",
+    re.IGNORECASE,
+)
 
 
 def is_question(text: str) -> bool:
     """Whether the wording asks something."""
     return bool(_QUESTION.search(text))
+
+
+def asks_who(text: str) -> bool:
+    """Whether the wording asks if a person or a program is speaking."""
+    return bool(_WHO.search(text))

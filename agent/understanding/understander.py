@@ -26,6 +26,7 @@ from agent.understanding.intents import Intent, Intents, NotUnderstood, Ranking
 from agent.understanding.language import detect
 from agent.understanding.model_intents import ModelIntents, NoAnswer
 from agent.understanding.protection import TOKEN, protected, protected_answer, protected_names, protected_parts
+from agent.understanding.questions import asks_who
 from agent.understanding.repair import dialogue_act
 from agent.understanding.spoken import from_speech, from_typing
 from agent.understanding.values.days import date_orders
@@ -163,7 +164,7 @@ class Understander:
         meaning, *meanings = [request(masked(p.text, p.entities, self._business)) for p in parts]
         vector, *vectors = self._encoder.encode([meaning, *meanings])
         ranking = self._intents.rank(meaning, vector)
-        choice = self._intents.choose(ranking)
+        choice = Intent("who_are_you", 1.0, ()) if asks_who(text) else self._intents.choose(ranking)
         said_before = [turn.user_text for turn in conversation.turns if turn.user_text]
         reply = dialogue_act(text)
         pending = conversation.pending
