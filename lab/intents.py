@@ -3,8 +3,8 @@
     scripts/bench intents data_full.json                      CLINC150's form: train, test, oos_train, oos_test
     scripts/bench intents --train train.csv --test test.csv   text,label or text,category (label oos: out of scope)
 
-The classifier learns from the training texts alone; what it needs to be tuned and calibrated is left out of them.
-Where nothing is out of scope in the files, every text is taken to be one of the intents.
+The classifier learns from the training texts alone: what tunes and calibrates it is left out of them in turn, and lists
+such as val are not read. Where nothing in the files is out of scope, every text is taken to be one of the intents.
 """
 
 from __future__ import annotations
@@ -144,6 +144,8 @@ def _arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if bool(given.file) == bool(given.train or given.test) or bool(given.train) != bool(given.test):
         parser.error("give either FILE, or both --train and --test")
+    if given.plot and not given.plot.resolve().parent.is_dir():
+        parser.error(f"the folder of {given.plot} does not exist; make it first")
     return given
 
 

@@ -156,3 +156,9 @@ def test_other_arguments_are_refused_with_the_remedy(run: Any, capsys: Any, word
         run(*words)
     assert ended.value.code == 2
     assert "give either FILE, or both --train and --test" in capsys.readouterr().err
+
+
+def test_a_plot_that_cannot_be_written_is_refused_before_the_work(run: Any, capsys: Any, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        run("x.json", "--plot", tmp_path / "nowhere" / "plot.svg")
+    assert "does not exist; make it first" in capsys.readouterr().err
