@@ -21,6 +21,9 @@ _ENOUGH_TO_CHOOSE = 500
 """Fewer left-out examples cannot tell one regularisation from another."""
 _GAIN_PENALTY = 50.0
 """What a gain costs that is e times what was expected, in nats over all left-out examples: few cannot move it."""
+_SHARPEST = 1.2
+"""All weights together change by e to the power of this at most: where every left-out example comes out right,
+no sharpness would be enough."""
 _STEPS = (0.5, 0.25, 0.12, 0.06, 0.03)
 
 
@@ -49,26 +52,27 @@ def rehearse(examples: Examples, recipe: Recipe) -> tuple[Rehearsal, float]:
     counted = (examples.calibrates | ~real)[examples.labels]
     folds = _folds(examples.labels, recipe.folds, dice)
     strength = _best_strength(examples, (folds == 0) & counted, folds != 0, recipe)
-    parts: list[Rehearsal] = []
-    for fold in range(recipe.folds):
-        held = (folds == fold) & counted
-        labels = examples.labels[held]
-        parts.append(Rehearsal(_votes_on(examples, held, folds != fold, strength, recipe), labels, real[labels]))
-        if _rows(parts) >= recipe.enough_rehearsed:
-            break
     own = dice.permutation(np.flatnonzero(examples.own & real & examples.calibrates))
-    wanted = _rows(parts) + recipe.enough_rehearsed
-    for group in np.array_split(own, min(recipe.folds, len(own))) if len(own) > 2 and recipe.in_scope_share < 1 else []:
-        held = np.isin(examples.labels, group)
-        votes = _votes_on(examples, held, ~held, strength, recipe)
-        parts.append(Rehearsal(votes, examples.labels[held], np.zeros(held.sum(), np.bool_)))
-        if _rows(parts) >= wanted:
+    groups = np.array_split(own, min(recipe.folds, len(own))) if len(own) > 2 and recipe.in_scope_share < 1 else []
+    splits = [((folds == fold) & counted, folds != fold) for fold in np.unique(folds[counted])]
+    unknown = [np.isin(examples.labels, group) for group in groups]
+    known = _rehearsals(examples, splits, strength, recipe)
+    return Rehearsal.joined([*known, *_rehearsals(examples, [(u, ~u) for u in unknown], strength, recipe)]), strength
+
+
+def _rehearsals(
+    examples: Examples, splits: Sequence[tuple[Mask, Mask]], strength: float, recipe: Recipe
+) -> list[Rehearsal]:
+    """One for each split into examples that are held out and those to learn from, until there are enough."""
+    done: list[Rehearsal] = []
+    for held, learn in splits:
+        asked = examples.where(held)
+        votes = examples.where(learn).fit(strength, recipe).votes(asked.vectors, asked.rows)
+        known = real_classes(examples.names)[asked.labels] & np.isin(asked.labels, examples.labels[learn])
+        done.append(Rehearsal(votes, asked.labels, known))
+        if sum(len(part.labels) for part in done) >= recipe.enough_rehearsed:
             break
-    return Rehearsal.joined(parts), strength
-
-
-def _rows(parts: Sequence[Rehearsal]) -> int:
-    return sum(len(part.labels) for part in parts)
+    return done
 
 
 def _folds(labels: Labels, count: int, dice: np.random.Generator) -> Labels:
@@ -78,11 +82,6 @@ def _folds(labels: Labels, count: int, dice: np.random.Generator) -> Labels:
         rows = np.flatnonzero(labels == label)
         folds[dice.permutation(rows)] = np.arange(len(rows)) % count
     return folds
-
-
-def _votes_on(examples: Examples, held: Mask, learn: Mask, strength: float, recipe: Recipe) -> Votes:
-    asked = examples.where(held)
-    return examples.where(learn).fit(strength, recipe).votes(asked.vectors, asked.rows)
 
 
 def _best_strength(examples: Examples, held: Mask, learn: Mask, recipe: Recipe) -> float:
@@ -106,7 +105,7 @@ def _surprise(logits: Floats, labels: Labels) -> float:
 
 @dataclass(frozen=True)
 class Mix:
-    """The voters' weights: logits = linear / temperature + nearest x gain + words x gain."""
+    """What each voter's votes weigh in the sum that gives the logits."""
 
     linear: float
     nearest: float
@@ -127,7 +126,7 @@ class Mix:
 
     def _moved(self, moves: Floats) -> Mix:
         """All weights changed by the first move, the gains by their own too; each is a logarithm."""
-        whole, nearest, words = np.exp(moves)
+        whole, nearest, words = np.exp([np.clip(moves[0], -_SHARPEST, _SHARPEST), *moves[1:]])
         return Mix(self.linear * whole, self.nearest * whole * nearest, self.words * whole * words)
 
     def logits(self, votes: Votes) -> Floats:
@@ -161,7 +160,7 @@ class Scope:
     def fit(cls, rehearsal: Rehearsal, real: Mask, mix: Mix, in_scope_share: float) -> Scope:
         facts = _facts(rehearsal.votes, real, mix)
         inside = rehearsal.in_scope
-        if inside.all() or in_scope_share >= 1:
+        if inside.all() or not inside.any() or in_scope_share >= 1:
             return cls(np.append(np.zeros(facts.shape[1]), np.inf if in_scope_share >= 1 else _SURE_LOG_ODDS))
         weight = np.where(inside, in_scope_share / inside.sum(), (1 - in_scope_share) / (~inside).sum())
         centre, spread = facts.mean(axis=0), facts.std(axis=0) + 1e-6
@@ -194,4 +193,6 @@ def _log_odds(chances: Floats) -> Floats:
 def fit_threshold(rehearsal: Rehearsal, scope: Scope, real: Mask, mix: Mix, keep: float) -> float:
     """The threshold that the share `keep` of the left-out in-scope examples passes, within a sensible range."""
     chances = scope.probability(rehearsal.votes, real, mix)[rehearsal.in_scope]
+    if not len(chances):
+        return _THRESHOLD_RANGE[0]
     return float(np.clip(np.quantile(chances, 1 - keep), *_THRESHOLD_RANGE))

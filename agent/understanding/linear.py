@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
+Features = npt.NDArray[np.floating[Any]]
 Labels = npt.NDArray[np.int64]
 
 NEVER = -1e3
@@ -25,7 +26,7 @@ def softmax(logits: Array) -> Array:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def softmax_regression(features: Array, labels: Labels, classes: int, *, strength: float) -> tuple[Array, Array]:
+def softmax_regression(features: Features, labels: Labels, classes: int, *, strength: float) -> tuple[Array, Array]:
     """Multinomial logistic regression: coefficients (features, classes) and bias (classes,).
 
     `strength` is the inverse of the L2 penalty, as scikit-learn's C. Every class counts the same,
@@ -80,16 +81,19 @@ def _spread(fitted: tuple[Array, Array], known: Labels, classes: int) -> tuple[A
     return coefficients, bias
 
 
-def _fit(features: Array, outputs: int, loss: Callable[[Array], tuple[float, Array]]) -> tuple[Array, Array]:
-    """Minimise `loss(features @ W + b)` plus half of W's squared length; `loss` gives value and slope."""
-    size = features.shape[1]
+def _fit(features: Features, outputs: int, loss: Callable[[Array], tuple[float, Array]]) -> tuple[Array, Array]:
+    """Minimise `loss(features @ W + b)` plus half of W's squared length; `loss` gives value and slope.
+
+    The large products are done in the precision of the features.
+    """
+    size, precision = features.shape[1], features.dtype
     shape = (size + 1, outputs)
 
     def objective(flat: Array) -> tuple[float, Array]:
         both = flat.reshape(shape)
-        value, slope = loss(features @ both[:-1] + both[-1])
+        value, slope = loss(features @ both[:-1].astype(precision) + both[-1])
         gradient = np.empty(shape)
-        gradient[:-1] = features.T @ slope + both[:-1]
+        gradient[:-1] = features.T @ slope.astype(precision) + both[:-1]
         gradient[-1] = slope.sum(axis=0)
         return value + 0.5 * float((both[:-1] ** 2).sum()), gradient.ravel()
 

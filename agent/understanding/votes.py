@@ -97,7 +97,7 @@ class Head:
 
     @classmethod
     def fit(cls, vectors: Vectors, labels: Labels, classes: int, strength: float) -> Head:
-        weights, bias = softmax_regression(vectors.astype(np.float64), labels, classes, strength=strength)
+        weights, bias = softmax_regression(vectors, labels, classes, strength=strength)
         return cls(weights.astype(np.float32), bias.astype(np.float32), vectors, labels)
 
     def linear(self, vectors: Vectors) -> Floats:
