@@ -13,6 +13,7 @@ The situations are tried from top to bottom; the first that applies decides.
     a choice between the two intents offered              the intent's task
     "never mind", "say that again"                        chat(dropped) | repeat
     a value corrected, or given to the open task          the task goes on
+    first written in a language that is not served        not_served (and the open question again)
     a task is wanted                                      ask | check | confirm | call
     a fixed answer                                        say
     a passage fits                                        answer (and the open question again)
@@ -40,7 +41,7 @@ from agent.understanding.understander import PAGES, Understanding, is_question
 
 Action = Literal[
     "forward", "say_again", "hand_off", "offer_human", "call", "confirm", "check", "drop", "ask",
-    "repeat", "say", "answer", "clarify", "chat", "end", "unknown",
+    "not_served", "repeat", "say", "answer", "clarify", "chat", "end", "unknown",
 ]  # fmt: skip
 MAX_ASKED = 3
 """After so many vain questions for one slot a human is called."""
@@ -288,6 +289,13 @@ def _switches(s: Situation, task: str, values: Mapping[str, str]) -> bool:
     return bool(asks_more) and s.understood.confidence >= (SWITCH_FROM if repairs else TASK_FROM)
 
 
+def _language_not_served(s: Situation) -> Decision | None:
+    code = s.understood.unserved
+    if not code or s.spoken or s.conversation.unserved > 1:
+        return None
+    return Decision("not_served", (f"written in {code}",), task=s.conversation.task, topic=code, then=_open_question(s))
+
+
 def _task_wanted(s: Situation) -> Decision | None:
     if s.wanted_task is None or _asks_about(s):
         return None
@@ -466,6 +474,7 @@ _RULES: tuple[Callable[[Situation], Decision | None], ...] = (
     _chosen,
     _repair,
     _value_given,
+    _language_not_served,
     _task_wanted,
     _fixed_answer,
     _passage_fits,

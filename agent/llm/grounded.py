@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.dialogue.policy import Decision
 from agent.llm.prompt import Prompt, TextDelta, ToolCall
-from agent.phrases import Phrases, in_words
+from agent.phrases import Phrases, in_words, not_served
 from agent.tools.registry import Tool
 
 
@@ -52,6 +52,8 @@ class Grounded:
                 return business.intents[decision.topic or ""].say
             case "repeat":
                 return self._last_words(prompt) or say("greeting")
+            case "not_served":
+                return not_served(decision.topic or "", business.languages)
             case "drop":
                 return say("dropped")
             case "end":
@@ -65,7 +67,7 @@ class Grounded:
         business, turn = prompt.business, len(prompt.conversation.turns)
 
         def say(name: str, **values: str) -> str:
-            return self._phrases.say(
+            return self._phrases.within(prompt.conversation.language).say(
                 name, turn, who=business.hand_off.who, name=business.name, agent=business.agent_name, **values
             )
 
@@ -75,7 +77,8 @@ class Grounded:
         slot = prompt.business.slots[decision.slot or ""]
         if not decision.again:
             return slot.ask
-        return slot.ask_again or self._phrases.say("ask_again", title=slot.title, ask=slot.ask)
+        phrases = self._phrases.within(prompt.conversation.language)
+        return slot.ask_again or phrases.say("ask_again", title=slot.title, ask=slot.ask)
 
     def _answer(self, prompt: Prompt) -> str:
         best = prompt.passages[0]

@@ -23,7 +23,7 @@ from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
 from agent.understanding.frustration import frustration
 from agent.understanding.intents import Intent, Intents, NotUnderstood
-from agent.understanding.language import detect
+from agent.understanding.language import detect, unserved
 from agent.understanding.repair import dialogue_act
 from agent.understanding.spoken import from_speech, from_typing
 
@@ -74,6 +74,8 @@ class Understanding:
     """The intent picked among the offered ones."""
     entities: tuple[EntityFound, ...] = ()
     language: str = "en"
+    unserved: str | None = None
+    """The language that the turn is plainly in, where the business does not serve it."""
     frustration: float = 0.0
     suspicious: tuple[str, ...] = ()
     vector: np.ndarray | None = None
@@ -130,6 +132,8 @@ class Understander:
         reply = dialogue_act(text)
         pending = conversation.pending
         options = pending.options if pending and pending.kind == "choice" else ()
+        languages = self._business.languages
+        other = unserved(text, languages)
         return Understanding(
             text=text,
             intent=choice.name if isinstance(choice, Intent) else None,
@@ -139,7 +143,8 @@ class Understander:
             act=reply.kind if reply else _act(choice),
             chosen=self._choose(text, options, dict(ranking.probabilities)) if options else None,
             entities=tuple(entities),
-            language=detect(text, self._business.languages, conversation.language),
+            language=detect("" if other else text, languages, conversation.language),
+            unserved=other,
             frustration=frustration(text, said_before[-5:]).score,
             suspicious=tuple(suspicious(text)),
             vector=vector,
