@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -100,6 +101,38 @@ class Greeting(_Model):
     voice: str
 
 
+class SlotWords(_Model):
+    """A slot's words in another language."""
+
+    title: str
+    ask: str
+    ask_again: str = ""
+
+
+class IntentWords(_Model):
+    """An intent's words in another language; ways to say it stand among the intent's own examples."""
+
+    title: str
+    say: str = ""
+
+
+class HandOffWords(_Model):
+    """What is told of a hand-off in another language."""
+
+    who: str
+    chat: str
+    voice: str
+
+
+class Translation(_Model):
+    """The business's own words in one of its further languages; what is left out stays as it is."""
+
+    slots: dict[str, SlotWords] = {}
+    intents: dict[str, IntentWords] = {}
+    hand_off: HandOffWords | None = None
+    phrases: dict[str, str | list[str]] = {}
+
+
 class Business(_Model):
     """The whole of `agent.yaml`."""
 
@@ -110,6 +143,9 @@ class Business(_Model):
     persona: str
     """Who the agent is and how it speaks; goes into the model's system message."""
     languages: Annotated[list[str], Field(min_length=1)] = ["en"]
+    """ISO 639-1 codes of the languages served; the file itself is written in the first."""
+    translations: dict[str, Translation] = {}
+    """The file's words in the other languages, by code."""
     time_zone: Annotated[str, AfterValidator(_real_zone)] = "UTC"
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "US"
     """ISO 3166 code: how local phone numbers and dates are read."""
@@ -133,6 +169,27 @@ class Business(_Model):
     def folder(self) -> Path:
         return self._folder
 
+    def within(self, language: str) -> Business:
+        """The same business with its words in a language, where they are translated; else itself."""
+        words = self.translations.get(language)
+        if words is None:
+            return self
+        changes: dict[str, Any] = {
+            "slots": {name: _worded(slot, words.slots.get(name)) for name, slot in self.slots.items()},
+            "intents": {name: _worded(intent, words.intents.get(name)) for name, intent in self.intents.items()},
+            "hand_off": _worded(self.hand_off, words.hand_off),
+        }
+        return self.model_copy(update=changes)
+
+    def translated_phrases(self, language: str) -> Mapping[str, str | list[str]]:
+        """The phrases that the business replaces in one of its further languages."""
+        words = self.translations.get(language)
+        return words.phrases if words else {}
+
     def model_post_init(self, context: Any) -> None:
         if isinstance(context, dict) and "folder" in context:
             self._folder = context["folder"]
+
+
+def _worded(part: BaseModel, words: BaseModel | None) -> BaseModel:
+    return part.model_copy(update=words.model_dump()) if words else part

@@ -124,6 +124,8 @@ class Conversation:
     promises: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
     language: str = "en"
+    unserved: int = 0
+    """Turns in a row in a language that the business does not serve."""
     frustration: float = 0.0
     unresolved: int = 0
     """Turns in a row without progress."""
@@ -162,6 +164,7 @@ class Conversation:
                 turn.user_text, turn.spoken = event.text, event.spoken
             case ev.Understood():
                 self.language, self.frustration = event.language, event.frustration
+                self.unserved = self.unserved + 1 if event.unserved else 0
             case ev.SlotSet():
                 self._set_slot(event)
             case ev.Decided():

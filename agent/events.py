@@ -86,6 +86,8 @@ class Understood(_Event):
     alternatives: list[tuple[str, float]] = []
     entities: list[EntityFound] = []
     language: str = "en"
+    unserved: str = ""
+    """The language that the turn is plainly in, where the business does not serve it."""
     frustration: float = 0.0
     frustration_reasons: list[str] = []
 

@@ -11,12 +11,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from agent.business import Business, HandOff, Intent, Slot
+from agent.business import Business, HandOff, Intent, Slot, Translation
 from agent.errors import BusinessFault
 from agent.phrases import Phrases
 from agent.tools.registry import Tool, load_tools
 
-_MODELS: dict[str, type[BaseModel]] = {"slots": Slot, "intents": Intent, "hand_off": HandOff}
+_MODELS: dict[str, type[BaseModel]] = {
+    "slots": Slot,
+    "intents": Intent,
+    "hand_off": HandOff,
+    "translations": Translation,
+}
 
 
 def load_business(folder: Path) -> tuple[Business, Mapping[str, Tool]]:
@@ -106,6 +111,8 @@ def _told(path: Path, lines: Mapping[Where, int], error: Any) -> str:
 
 def _known_keys(where: Where) -> Iterable[str]:
     """The keys that may stand where an unknown one was found."""
+    if where[0] == "translations" and len(where) > 3:
+        return _known_keys(where[2:])
     model: type[BaseModel] = Business
     if len(where) > 1:
         nested = Business.model_fields.get(str(where[0]))
@@ -145,6 +152,20 @@ def _crossed(data: Any, tools: Mapping[str, Tool] | None) -> Iterable[tuple[Wher
     for name in phrases:
         if name not in house:
             yield ("phrases", name), f"unknown phrase `{name}`" + _nearest(name, house)
+    yield from _crossed_translations(data, {"slots": slots, "intents": intents, "phrases": house})
+
+
+def _crossed_translations(data: Any, known: Mapping[str, Iterable[str]]) -> Iterable[tuple[Where, str]]:
+    translations = _mapping(data, "translations")
+    served = data.get("languages") if isinstance(data, dict) else None
+    further = [str(code) for code in served[1:]] if isinstance(served, list) else []
+    for code in translations:
+        if code not in further:
+            yield ("translations", code), f"`{code}` is none of the business's further languages"
+        for part, names in known.items():
+            for name in _mapping(translations[code], part):
+                if name not in names:
+                    yield ("translations", code, part, name), f"unknown name `{name}`" + _nearest(name, names)
 
 
 def _crossed_tool(

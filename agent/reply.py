@@ -47,6 +47,10 @@ class Parts:
     runner: ToolRunner
     ear: EarPolicy = field(default_factory=EarPolicy)
 
+    def within(self, language: str) -> Parts:
+        """The same parts with the business's and the agent's words in a language, where they have them."""
+        return replace(self, business=self.business.within(language), phrases=self.phrases.within(language))
+
     def today(self, now: float) -> date:
         """The date at `now` (seconds since the epoch) where the business is."""
         return datetime.fromtimestamp(now, ZoneInfo(self.business.time_zone)).date()
@@ -76,6 +80,7 @@ async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> U
             alternatives=list(understood.alternatives),
             entities=list(understood.entities),
             language=understood.language,
+            unserved=understood.unserved or "",
             frustration=understood.frustration,
             **stamp,
         ),
@@ -96,6 +101,7 @@ async def reply(
     parts: Parts,
 ) -> AsyncGenerator[Act, None]:
     """Decide and answer. What was said is journalled even when the reply is cut off."""
+    parts = parts.within(live.state.language)
     situation = Situation(
         conversation=live.state,
         business=parts.business,

@@ -212,7 +212,8 @@ def _parts(
     understander: Understander,
     retrieval: Retrieval,
 ) -> Parts:
-    phrases = Phrases.load(business.languages[0], business.phrases)
+    further = {code: business.translated_phrases(code) for code in business.languages[1:]}
+    phrases = Phrases.load(business.languages[0], business.phrases, further)
     zone = ZoneInfo(business.time_zone)
     runner = ToolRunner(
         tools,

@@ -16,7 +16,7 @@ from agent.understanding.understander import Understanding
 
 Action = Literal[
     "forward", "say_again", "hand_off", "offer_human", "call", "confirm", "check", "which", "drop", "ask",
-    "repeat", "say", "answer", "clarify", "chat", "end", "unknown",
+    "not_served", "repeat", "say", "answer", "clarify", "chat", "end", "unknown",
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from agent.phrases import Phrases
 
 def first_words(conversation: Conversation, business: Business, phrases: Phrases, medium: Medium) -> str:
     """What the agent says when a session begins. Pure."""
+    business, phrases = business.within(conversation.language), phrases.within(conversation.language)
     if not any(turn.user_text for turn in conversation.turns):
         return business.greeting.voice if medium == "voice" else business.greeting.text
     question = _open_question(conversation, business, phrases)

@@ -16,6 +16,7 @@ turn the first is decided on; what comes of the others, and of a task that is in
     "never mind", "say that again"                        chat(dropped) | repeat
     one more value for the open task ("10004 too")        the task once more, after this one
     a value corrected, or given to the open task          the task goes on
+    first written in a language that is not served        not_served (and the open question again)
     a task is wanted                                      ask | which | check | confirm | call
     a fixed answer                                        say
     a passage fits                                        answer (and the open question again)
@@ -256,6 +257,13 @@ def _switches(s: Situation, task: str, values: Mapping[str, str]) -> bool:
     return bool(asks_more) and s.understood.confidence >= (SWITCH_FROM if repairs else TASK_FROM)
 
 
+def _language_not_served(s: Situation) -> Decision | None:
+    code = s.understood.unserved
+    if not code or s.spoken or s.conversation.unserved > 1:
+        return None
+    return Decision("not_served", (f"written in {code}",), task=s.conversation.task, topic=code, then=open_question(s))
+
+
 def _task_wanted(s: Situation) -> Decision | None:
     if s.wanted_task is None or _asks_about(s):
         return None
@@ -348,6 +356,7 @@ _RULES: tuple[Callable[[Situation], Decision | None], ...] = (
     _repair,
     _one_more,
     _value_given,
+    _language_not_served,
     _task_wanted,
     _fixed_answer,
     _passage_fits,

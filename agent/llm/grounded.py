@@ -10,7 +10,7 @@ from typing import Any
 
 from agent.dialogue.policy import Decision
 from agent.llm.prompt import Prompt, TextDelta, ToolCall, ToolOutcome
-from agent.phrases import Phrases, in_words
+from agent.phrases import Phrases, in_words, not_served
 from agent.tools.registry import Tool
 
 
@@ -54,6 +54,8 @@ class Grounded:
                 return business.intents[decision.topic or ""].say
             case "repeat":
                 return self._last_words(prompt) or say("greeting")
+            case "not_served":
+                return not_served(decision.topic or "", business.languages)
             case "drop":
                 return say(decision.topic or "dropped")
             case "end":
@@ -67,7 +69,7 @@ class Grounded:
         business, turn = prompt.business, len(prompt.conversation.turns)
 
         def say(name: str, **values: str) -> str:
-            return self._phrases.say(
+            return self._phrases.within(prompt.conversation.language).say(
                 name, turn, who=business.hand_off.who, name=business.name, agent=business.agent_name, **values
             )
 
@@ -79,10 +81,11 @@ class Grounded:
             return self._phrases.say(decision.topic, title=slot.title)
         if not decision.again:
             return slot.ask
-        again = slot.ask_again or self._phrases.say("ask_again", title=slot.title, ask=slot.ask)
+        phrases = self._phrases.within(prompt.conversation.language)
+        again = slot.ask_again or phrases.say("ask_again", title=slot.title, ask=slot.ask)
         if not decision.value:
             return again
-        return f"{self._phrases.say('unfit', value=decision.value, title=slot.title)} {again}"
+        return f"{phrases.say('unfit', value=decision.value, title=slot.title)} {again}"
 
     def _put_off(self, prompt: Prompt) -> str:
         """That what was wished for as well is not forgotten, by its number where it has one."""

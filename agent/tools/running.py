@@ -92,24 +92,24 @@ class ToolRunner:
         effect_id = key if tool.effect == "once" else f"{tool.name}-{turn_id}-{call.call_id}"
         known = live.state.effects.get(effect_id)
         if tool.effect == "once" and known and known.state in ("started", "done", "unknown"):
-            return self._recognised(call, known)
+            return self._recognised(call, known, live)
         stamp = live.stamp(turn_id)
         started = ev.EffectStarted(
             effect_id=effect_id, tool=tool.name, arguments=call.arguments, effect=tool.effect, **stamp
         )
         if not await live.record_first(started):
-            return self._recognised(call, live.state.effects[effect_id])
+            return self._recognised(call, live.state.effects[effect_id], live)
         status, result = await self._call(tool, call, live, key)
         result = _protected(result, live, self._understander)
         await live.record(ev.EffectEnded(effect_id=effect_id, status=status, result=result, **live.stamp(turn_id)))
         return ToolOutcome(call, status, result, str(result.get("says", "")))
 
-    def _recognised(self, call: ToolCall, known: Effect) -> ToolOutcome:
+    def _recognised(self, call: ToolCall, known: Effect, live: LiveConversation) -> ToolOutcome:
         """The outcome of an effect that the ledger has already."""
         if known.state == "done":
-            says = self._phrases.say("already_done", says=known.result.get("says", ""))
+            says = self._phrases.within(live.state.language).say("already_done", says=known.result.get("says", ""))
             return ToolOutcome(call, "done", known.result, says)
-        says = self._phrases.say("tool_unknown", who=self._who)
+        says = self._phrases.within(live.state.language).say("tool_unknown", who=self._who)
         return ToolOutcome(call, "unknown", {"error": "its outcome is not known"}, says)
 
     async def _call(
@@ -121,6 +121,7 @@ class ToolRunner:
             for name, value in call.arguments.items()
         }
         values = tool.arguments.model_validate(arguments).__dict__
+        phrases = self._phrases.within(live.state.language)
         try:
             async with self._slots, asyncio.timeout(tool.timeout_secs):
                 result = await tool.run(context, **values)
@@ -129,12 +130,12 @@ class ToolRunner:
         except TimeoutError:
             log.warning("a tool did not answer in time", tool=tool.name, timeout_secs=tool.timeout_secs)
             if tool.effect == "once":
-                return "unknown", {"says": self._phrases.say("tool_unknown", who=self._who), "kind": "down"}
+                return "unknown", {"says": phrases.say("tool_unknown", who=self._who), "kind": "down"}
         except (Exception, SystemExit) as fault:
             log.error("a tool raised", tool=tool.name, error=type(fault).__name__)
         else:
             return "done", result if isinstance(result, dict) else {"says": str(result)}
-        return "failed", {"says": self._phrases.say("tool_down", who=self._who), "kind": "down"}
+        return "failed", {"says": phrases.say("tool_down", who=self._who), "kind": "down"}
 
 
 def _protected(result: dict[str, Any], live: LiveConversation, understander: Understander) -> dict[str, Any]:

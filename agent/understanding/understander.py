@@ -23,7 +23,7 @@ from agent.understanding.entities import find_entities
 from agent.understanding.essence import request
 from agent.understanding.frustration import frustration
 from agent.understanding.intents import Intent, Intents, NotUnderstood, Ranking
-from agent.understanding.language import detect
+from agent.understanding.language import detect, unserved
 from agent.understanding.model_intents import ModelIntents, NoAnswer
 from agent.understanding.protection import TOKEN, protected, protected_answer, protected_names, protected_parts
 from agent.understanding.questions import asks_who
@@ -80,6 +80,8 @@ class Understanding:
     """The intent picked among the offered ones."""
     entities: tuple[EntityFound, ...] = ()
     language: str = "en"
+    unserved: str | None = None
+    """The language that the turn is plainly in, where the business does not serve it."""
     frustration: float = 0.0
     suspicious: tuple[str, ...] = ()
     wishes: tuple[Wish, ...] = ()
@@ -169,6 +171,8 @@ class Understander:
         reply = dialogue_act(text)
         pending = conversation.pending
         options = pending.options if pending and pending.kind == "choice" else ()
+        languages = self._business.languages
+        other = unserved(text, languages)
         understanding = Understanding(
             text=text,
             request=meaning,
@@ -179,7 +183,8 @@ class Understander:
             act=reply.kind if reply else _act(choice),
             chosen=self._choose(text, options, dict(ranking.probabilities)) if options else None,
             entities=tuple(entities),
-            language=detect(text, self._business.languages, conversation.language),
+            language=detect("" if other else text, languages, conversation.language),
+            unserved=other,
             frustration=frustration(text, said_before[-5:]).score,
             suspicious=tuple(suspicious(text)),
             wishes=self._wishes(parts[1:], meanings, vectors),

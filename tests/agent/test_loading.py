@@ -111,3 +111,17 @@ def test_a_missing_folder_and_a_missing_file_are_named(tmp_path: Path) -> None:
 def test_a_tool_that_cannot_serve_is_named_with_its_fault(copy: Path, source: str, told: str) -> None:
     (copy / "tools.py").write_text(f"from agent.tools.registry import tool\n{source}")
     assert any("tools.py" in f and told in f for f in faults(copy))
+
+
+def test_a_translation_that_leads_nowhere_is_named_with_the_nearest(copy: Path) -> None:
+    change(
+        copy,
+        "languages: [en]",
+        "languages: [en, de]\ntranslations:\n  de:\n    slots: {card_numbre: {title: Ausweis, aks: Welche}}\n"
+        "    phrases: {goodby: Tschüss}\n  fr: {}",
+    )
+    found = faults(copy)
+    assert any("unknown name `card_numbre`; did you mean `card_number`?" in f for f in found)
+    assert any("unknown name `goodby`; did you mean `goodbye`?" in f for f in found)
+    assert any("`fr` is none of the business's further languages" in f for f in found)
+    assert any("unknown key `aks`; did you mean `ask`?" in f for f in found)

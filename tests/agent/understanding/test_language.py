@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from agent.understanding.language import detect
+from agent.phrases import known_languages, not_served
+from agent.understanding.language import detect, unserved
 
 LANGUAGES = ["en", "de", "es", "fr", "ru"]
 
@@ -40,3 +41,50 @@ def test_one_language_loads_no_model() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.split() == ["en", "False"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("hola, mi paquete no ha llegado", "es"),
+        ("quel est le prix de la livraison", "fr"),
+        ("ich möchte meine adresse ändern", "de"),
+        ("nie dostałem mojej paczki", "pl"),
+        ("أين طلبي من فضلك ساعدني", "ar"),
+        ("我想取消我的订单", "zh"),
+        ("posso pagar com cartão de crédito", "pt"),
+    ],
+)
+def test_a_language_that_is_not_served_is_named_when_it_is_plain(text: str, language: str) -> None:
+    assert unserved(text, ["en"]) == language
+    assert unserved(text, ["en", language]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "where is my order please",
+        "am I all paid up",
+        "no no no no",
+        "pls gimme refund asap bro",
+        "my name is Juan Carlos Hernandez Garcia",
+        "send it to Rue de la Paix Paris",
+        "Anna Schmidt, Hauptstraße 5, 10115 Berlin Mitte",
+        "hola amigo gracias",
+        "[EMAIL_1] jane@example.com 10007 https://example.es/mi-pedido",
+        "",
+    ],
+)
+def test_names_addresses_and_short_turns_are_no_other_language(text: str) -> None:
+    assert unserved(text, ["en"]) is None
+
+
+def test_every_language_that_can_be_named_has_a_sentence_and_a_name() -> None:
+    for code in known_languages():
+        said = not_served(code, ["en", "de"])
+        assert "English, Deutsch" in said and "{" not in said
+
+
+def test_a_language_without_a_sentence_is_answered_in_the_businesss_own() -> None:
+    assert not_served("eu", ["de"]) == "Es tut mir leid, hier kann ich Ihnen nur in diesen Sprachen helfen: Deutsch."
+    assert not_served("eu", ["xx"]) == "I'm sorry, I can only help you in xx here."
