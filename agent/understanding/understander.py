@@ -41,7 +41,8 @@ _TOKEN_NAMES = {
     "card": "card",
 }
 _OPENING = re.compile(
-    r"^(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|um+|uh+|so|well|ok(?:ay)?)\b"
+    r"^(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|um+|uh+|so|well|ok(?:ay)?|"
+    r"hold on|actually|by the way|one more thing)\b"
     r"(?: there)?[\s,.!;:-]+)*"
     r"(?:(?:i(?: am|'m| was)? just |i(?: am|'m| was)? )?(?:wondering|calling to (?:ask|find out|know)|"
     r"(?:would|'d) like to (?:ask|know|find out)|want(?:ed)? to (?:ask|know|find out))(?: if| whether| about)?\s+|"
