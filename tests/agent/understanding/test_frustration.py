@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +70,35 @@ def test_anger_is_remembered_for_a_while_and_kindness_ends_it() -> None:
 @given(st.text(max_size=300), st.lists(st.text(max_size=100), max_size=4))
 def test_the_score_is_between_calm_and_furious(text: str, previous: list[str]) -> None:
     assert 0 <= frustration(text, previous).score <= 1
+
+
+TURNS: dict[str, list[dict[str, Any]]] = yaml.safe_load(
+    (Path(__file__).parent / "frustrated_turns.yaml").read_text(encoding="utf-8")
+)
+
+
+def scored(turn: dict[str, Any]) -> float:
+    return frustration(turn["text"], turn.get("before", []), spoken=turn.get("spoken", False)).score
+
+
+def auroc(turns: list[dict[str, Any]]) -> float:
+    """How often an upset turn scores higher than a calm one; a tie is half."""
+    upset = [scored(turn) for turn in turns if turn["upset"]]
+    calm = [scored(turn) for turn in turns if not turn["upset"]]
+    return sum((u > c) + (u == c) / 2 for u in upset for c in calm) / (len(upset) * len(calm))
+
+
+@pytest.mark.parametrize("half", TURNS)
+def test_upset_turns_are_told_from_calm_ones(half: str) -> None:
+    assert len(TURNS[half]) == 50 and auroc(TURNS[half]) >= 0.85
+
+
+def test_what_was_spoken_is_judged_by_its_words_alone() -> None:
+    assert frustration("WHERE IS MY ORDER???", [], spoken=True).score == 0
+    assert "said again and again" in frustration("this is the third time i call", [], spoken=True).reasons
+
+
+def test_being_cut_off_counts_as_a_sign_and_is_named() -> None:
+    found = frustration("where were we", [], cut_off=True)
+    assert 0 < found.score < 0.5 and found.reasons == ("was cut off",)
+    assert "cut off or passed around" in frustration("you hung up on me", []).reasons
