@@ -125,6 +125,7 @@ class Conversation:
     facts: dict[str, str] = field(default_factory=dict)
     language: str = "en"
     frustration: float = 0.0
+    frustration_reasons: list[str] = field(default_factory=list)
     unresolved: int = 0
     """Turns in a row without progress."""
     asked: int = 0
@@ -162,6 +163,7 @@ class Conversation:
                 turn.user_text, turn.spoken = event.text, event.spoken
             case ev.Understood():
                 self.language, self.frustration = event.language, event.frustration
+                self.frustration_reasons = event.frustration_reasons
             case ev.SlotSet():
                 self._set_slot(event)
             case ev.Decided():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +18,9 @@ _MARKS = re.compile(r"!{2,}|[!?]*(?:!\?|\?!)[!?]*|\?{2,}")
 _MEMORY = 0.35
 """The share of the last turns' frustration that is still felt."""
 _CUT_OFF = 0.3
+_TONE = 0.6
+"""What the tone alone can come to: too little for a hand-off."""
+_TONE_NAMED_FROM = 0.7
 _STRONG = 0.6
 """From this weight on a sign is not softened by kind words."""
 _ALIKE = 88
@@ -39,6 +42,8 @@ class _Cues:
     signs: tuple[tuple[str, float, re.Pattern[str]], ...]
     calmed: re.Pattern[str]
     kind: re.Pattern[str]
+    examples: Mapping[str, Sequence[str]]
+    """What the tone is learnt from: `upset` and `calm` turns."""
 
 
 @cache
@@ -51,16 +56,30 @@ def _cues(language: str) -> _Cues:
         return re.compile(rf"(?<!\w)(?:{'|'.join(listed)})(?!\w)", re.IGNORECASE)
 
     signs = tuple((cue["reason"], float(cue["weight"]), words(cue["words"])) for cue in found["cues"])
-    return _Cues(signs, re.compile(rf"\b(?:{'|'.join(found['calmed'])})", re.IGNORECASE), words(found["kind"]))
+    return _Cues(
+        signs, re.compile(rf"\b(?:{'|'.join(found['calmed'])})", re.IGNORECASE), words(found["kind"]), found["examples"]
+    )
+
+
+def tone_examples(language: str) -> Mapping[str, Sequence[str]]:
+    """What the tone of a language is learnt from."""
+    return _cues(language).examples
 
 
 def frustration(
-    text: str, previous: Sequence[str], *, spoken: bool = False, cut_off: bool = False, language: str = "en"
+    text: str,
+    previous: Sequence[str],
+    *,
+    tone: float = 0.0,
+    spoken: bool = False,
+    cut_off: bool = False,
+    language: str = "en",
 ) -> Frustration:
     """How frustrated a turn sounds. `previous` are the customer's earlier turns, the oldest first.
 
-    In what was spoken, capitals and marks are the recogniser's and say nothing. `cut_off`: the
-    conversation was lost just before, without a goodbye.
+    `tone` is the probability that it sounds upset, by its meaning (tone.py). In what was spoken,
+    capitals and marks are the recogniser's and say nothing. `cut_off`: the conversation was lost
+    just before, without a goodbye.
     """
     cues, text = _cues(language), text[:_MAX_CHARS]
     signs = [*_signs(text, cues, spoken), *_repetition(text, previous)]
@@ -70,10 +89,13 @@ def frustration(
         signs.append(("upset before", _MEMORY * felt))
     if cut_off:
         signs.append(("was cut off", _CUT_OFF))
-    score = _joined(weight for _, weight in signs)
+    reasons = tuple(reason for reason, _ in signs)
+    if tone >= _TONE_NAMED_FROM:
+        reasons += ("the tone of it",)
+    score = _joined([*(weight for _, weight in signs), _TONE * tone**2])
     if kind and not any(weight >= _STRONG for _, weight in signs):
         score *= 0.75
-    return Frustration(round(score, 3), tuple(reason for reason, _ in signs))
+    return Frustration(round(score, 3), reasons)
 
 
 def _joined(weights: Iterator[float] | Sequence[float]) -> float:

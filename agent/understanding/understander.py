@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 
@@ -20,12 +21,13 @@ from agent.understanding.clauses import Clause, clauses
 from agent.understanding.cleaning import clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
-from agent.understanding.frustration import frustration
+from agent.understanding.frustration import frustration, tone_examples
 from agent.understanding.intents import Intent, Intents, NotUnderstood
 from agent.understanding.language import detect
 from agent.understanding.protection import TOKEN, protected, protected_answer, protected_names, protected_parts
 from agent.understanding.repair import dialogue_act
 from agent.understanding.spoken_forms import written
+from agent.understanding.tone import Tone
 from agent.understanding.values.days import date_orders
 
 MAX_CHARS = 4000
@@ -89,6 +91,7 @@ class Understanding:
     entities: tuple[EntityFound, ...] = ()
     language: str = "en"
     frustration: float = 0.0
+    frustration_reasons: tuple[str, ...] = ()
     suspicious: tuple[str, ...] = ()
     wishes: tuple[Wish, ...] = ()
     """Where a turn asks for more than one thing: each of them, in order."""
@@ -138,19 +141,32 @@ class Understander:
         """Personal data in a text as tokens; what is a token already stays."""
         return protected(text, vault, self._business.region)
 
-    async def understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
+    async def understand(
+        self, text: str, conversation: Conversation, today: date, *, spoken: bool = False
+    ) -> Understanding:
         """The meaning of a whole turn, given what was said before."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+        return await loop.run_in_executor(self._pool, self._understand, text, conversation, today, spoken)
 
-    def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
+    @cached_property
+    def _tone(self) -> Tone:
+        return Tone.train(tone_examples(self._business.languages[0]), self._encoder)
+
+    def _understand(self, text: str, conversation: Conversation, today: date, spoken: bool) -> Understanding:
         entities = self._entities(text, today, conversation)
         parts = clauses(text, entities)
         meaning, *meanings = [request(masked(p.text, p.entities, self._business)) for p in parts]
         vector, *vectors = self._encoder.encode([meaning, *meanings])
         ranking = self._intents.rank(meaning, vector)
         choice = self._intents.choose(ranking)
-        said_before = [turn.user_text for turn in conversation.turns if turn.user_text]
+        felt = frustration(
+            text,
+            [turn.user_text for turn in conversation.turns if turn.user_text][-5:],
+            tone=self._tone.upset(vector),
+            spoken=spoken,
+            cut_off=conversation.cut_off,
+            language=conversation.language,
+        )
         reply = dialogue_act(text)
         pending = conversation.pending
         options = pending.options if pending and pending.kind == "choice" else ()
@@ -164,7 +180,8 @@ class Understander:
             chosen=self._choose(text, options, dict(ranking.probabilities)) if options else None,
             entities=tuple(entities),
             language=detect(text, self._business.languages, conversation.language),
-            frustration=frustration(text, said_before[-5:]).score,
+            frustration=felt.score,
+            frustration_reasons=felt.reasons,
             suspicious=tuple(suspicious(text)),
             wishes=self._wishes(parts[1:], meanings, vectors),
             vector=vector,
