@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from agent.events import EntityFound
 
 _BETWEEN = re.compile(
-    r"\s*[.;!?]+\s+(?:(?:and|also|then|plus|oh)\b,?\s*)*|\s*,?\s+(?:and|plus)\s+(?:(?:also|then|please)\s+)*"
-    r"|\s*,\s+(?:(?:also|then)\s+)+",
+    r"\s?[.;!?]{1,9}\s(?:(?:and|also|then|plus|oh)\b,?\s?){0,3}|\s?,?\s(?:and|plus)\s(?:(?:also|then|please)\s){0,3}"
+    r"|\s?,\s(?:(?:also|then)\s){1,3}",
     re.IGNORECASE,
 )
 _TELLS = re.compile(

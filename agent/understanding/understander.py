@@ -56,6 +56,8 @@ _SPELT = re.compile(r"\d{4,}|@")
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
 _ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
 """From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
+_ACT_CHARS = 500
+"""A longer turn is no bare yes, no or never mind."""
 _WISH_FROM = 0.7
 """From this confidence on each clause of a turn is a wish of its own."""
 _CHOSEN_FROM = 0.3
@@ -167,7 +169,7 @@ class Understander:
             cut_off=conversation.cut_off,
             language=conversation.language,
         )
-        reply = dialogue_act(text)
+        reply = dialogue_act(text) if len(text) <= _ACT_CHARS else None
         pending = conversation.pending
         options = pending.options if pending and pending.kind == "choice" else ()
         return Understanding(
