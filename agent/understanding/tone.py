@@ -9,6 +9,9 @@ import numpy as np
 from agent.understanding.embedding import Encoder
 from agent.understanding.linear import logistic
 
+_STRENGTH = 10.0
+"""The inverse of the L2 penalty."""
+
 
 class Tone:
     """How upset a turn sounds, by its embedding."""
@@ -28,7 +31,3 @@ class Tone:
     def upset(self, vector: np.ndarray) -> float:
         """The probability that a turn with this embedding is upset."""
         return float(1 / (1 + np.exp(-(vector @ self._weights + self._bias))))
-
-
-_STRENGTH = 10.0
-"""The inverse of the L2 penalty."""
