@@ -127,6 +127,7 @@ class Conversation:
     unserved: int = 0
     """Turns in a row in a language that the business does not serve."""
     frustration: float = 0.0
+    frustration_reasons: list[str] = field(default_factory=list)
     unresolved: int = 0
     """Turns in a row without progress."""
     asked: int = 0
@@ -165,6 +166,7 @@ class Conversation:
             case ev.Understood():
                 self.language, self.frustration = event.language, event.frustration
                 self.unserved = self.unserved + 1 if event.unserved else 0
+                self.frustration_reasons = event.frustration_reasons
             case ev.SlotSet():
                 self._set_slot(event)
             case ev.Decided():

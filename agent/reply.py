@@ -70,7 +70,8 @@ class TurnHeard:
 async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> Understanding:
     """What the turn means; both the turn and its meaning are journalled when this returns."""
     await live.refresh()
-    understood = await parts.understander.understand(turn.text, live.state, parts.today(live.clock()))
+    today = parts.today(live.clock())
+    understood = await parts.understander.understand(turn.text, live.state, today, spoken=turn.spoken)
     stamp = live.stamp(turn.turn_id)
     await live.record(
         ev.UserSaid(text=turn.text, spoken=turn.spoken, confidence=turn.confidence, **stamp),
@@ -82,6 +83,7 @@ async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> U
             language=understood.language,
             unserved=understood.unserved or "",
             frustration=understood.frustration,
+            frustration_reasons=list(understood.frustration_reasons),
             **stamp,
         ),
     )

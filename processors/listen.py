@@ -13,7 +13,8 @@ from agent.live import LiveConversation
 from agent.understanding.understander import Understander
 from processors.frames import ConfidenceFrame
 
-LONG_CHARS = 400
+LONG_CHARS = 120
+"""From this length on a text made to be slow could hold the event loop for more than a few milliseconds."""
 NOTHING = "?"
 """What is left of a message that was all disguise; it is a turn that wants an answer like any other."""
 

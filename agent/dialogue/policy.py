@@ -120,7 +120,8 @@ def _human_needed(s: Situation) -> Decision | None:
     if s.conversation.waits_for_human:
         return None
     if s.understood.frustration >= limits.frustration:
-        return hand_off("frustration", f"frustration {s.understood.frustration:.2f}")
+        felt = ", ".join(s.understood.frustration_reasons) or "no single reason"
+        return hand_off("frustration", f"frustration {s.understood.frustration:.2f} ({felt})")
     if s.conversation.unresolved >= limits.unresolved_turns:
         return hand_off("unresolved", f"{s.conversation.unresolved} turns without progress")
     return None

@@ -126,10 +126,8 @@ _TYPES: dict[SlotType, Any] = {
 _REASONS = {
     "date_from_datetime_parsing": "that is no day of the calendar",
     "decimal_parsing": "that is no number",
-    "string_pattern_mismatch": "it does not look like one",
     "string_too_long": "it is too long",
     "string_too_short": "it is empty",
-    "literal_error": "it is none of the choices",
 }
 
 

@@ -6,6 +6,8 @@ from agent.business import Business
 from agent.conversation import Conversation
 
 LAST_LINES = 3
+UPSET_FROM = 0.4
+"""From this frustration on the colleague is told what it comes from."""
 _DONE = {"done": "done", "failed": "did not work", "unknown": "outcome unknown", "started": "outcome unknown"}
 
 
@@ -15,6 +17,11 @@ def brief(conversation: Conversation, business: Business, reason: str) -> str:
     task = conversation.task or conversation.last_task
     if task and task in business.intents:
         parts.append(f"Wants to {business.intents[task].title}.")
+    if conversation.waiting:
+        further = [business.intents[w.task].title for w in conversation.waiting if w.task in business.intents]
+        parts.append(f"Also wants to {' and to '.join(further)}.")
+    if conversation.frustration_reasons and conversation.frustration >= UPSET_FROM:
+        parts.append(f"Sounds upset: {', '.join(conversation.frustration_reasons)}.")
     parts += [f"{name.capitalize()}: {value}." for name, value in conversation.facts.items()]
     if conversation.slots:
         known = ", ".join(

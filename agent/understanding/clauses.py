@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from agent.events import EntityFound
 
 _BETWEEN = re.compile(
-    r"\s*[.;!?]+\s+(?:(?:and|also|then|plus|oh)\b,?\s*)*|\s*,?\s+(?:and|plus)\s+(?:(?:also|then|please)\s+)*"
-    r"|\s*,\s+(?:(?:also|then)\s+)+",
+    r"\s?[.;!?]{1,9}\s(?:(?:and|also|then|plus|oh)\b,?\s?){0,3}|\s?,?\s(?:and|plus)\s(?:(?:also|then|please)\s){0,3}"
+    r"|\s?,\s(?:(?:also|then)\s){1,3}",
     re.IGNORECASE,
 )
 _TELLS = re.compile(
@@ -37,20 +37,21 @@ def clauses(text: str, entities: Sequence[EntityFound]) -> list[Clause]:
     spans = _spans(text)
     if not 1 < len(spans) <= _MOST:
         return [whole]
-    first, *others = [text[a:b] for a, b in spans]
-    short = any(len(other.split()) < _FEWEST_WORDS or _TELLS.match(other) for other in others)
-    if short or not first.strip():
-        return [whole]
     return [whole, *(Clause(text[a:b], _within(entities, a, b)) for a, b in spans)]
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    spans, at = [], 0
-    for between in _BETWEEN.finditer(text):
-        if between.start() > at and between.end() < len(text):
-            spans.append((at, between.start()))
-            at = between.end()
-    return [*spans, (at, len(text))]
+    """Where the clauses stand; what is no wish of its own belongs to the clause before it."""
+    spans: list[tuple[int, int]] = []
+    at = 0
+    for start, end in [*((b.start(), b.end()) for b in _BETWEEN.finditer(text)), (len(text), len(text))]:
+        clause = text[at:start]
+        if spans and (len(clause.split()) < _FEWEST_WORDS or _TELLS.match(clause)):
+            spans[-1] = (spans[-1][0], start)
+        elif clause.strip():
+            spans.append((at, start))
+        at = end
+    return spans
 
 
 def _within(entities: Sequence[EntityFound], start: int, end: int) -> tuple[EntityFound, ...]:

@@ -8,7 +8,8 @@ from agent.understanding.questions import is_question
 
 _WORDS = re.compile(r"\b(?!(?:um+|uh+|hm+|er+m?)\b)[^\W_]+(?:'[^\W_]+)*")
 _OPENING = re.compile(
-    r"(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|so|well|ok(?:ay)?)(?: there)? )*"
+    r"(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|so|well|ok(?:ay)?|hold on|"
+    r"actually|by the way|one more thing)(?: there)? )*"
     r"(?:(?:i(?: am|'m| was| would|'d)? (?:just )?)?(?:wondering|calling to (?:ask|find out|know)|"
     r"(?:like|want(?:ed)?) to (?:ask|know|find out))(?: if| whether| about)? |"
     r"do you (?:happen to )?know )?"

@@ -12,6 +12,8 @@ from agent.understanding.repair import dialogue_act
 from agent.understanding.values.names import cased, find_names
 
 TOKEN = re.compile(r"\[([A-Z]+)_\d+\]")
+_ANSWER_CHARS = 300
+"""A longer text is no name and no address alone."""
 _LEAD_IN = re.compile(
     r"^(?:(?:it'?s|it is|that'?s|my (?:new )?(?:address|name)(?: is|'s)?|the (?:new )?address is|i am|i'?m|this is|"
     r"please send it to|send it to|to|sure|yes|okay|ok|well)\b[\s,:]*)+",
@@ -59,7 +61,13 @@ def protected_parts(text: str, vault: ConversationVault, known: str) -> str:
 
 def protected_answer(text: str, slot_type: str, vault: ConversationVault) -> str:
     """The answer to "what is your address / name?" as one token, unless it is no such answer."""
-    if slot_type not in ("name", "address") or TOKEN.search(text) or is_question(text) or dialogue_act(text):
+    if (
+        slot_type not in ("name", "address")
+        or len(text) > _ANSWER_CHARS
+        or TOKEN.search(text)
+        or is_question(text)
+        or dialogue_act(text)
+    ):
         return text
     lead = _LEAD_IN.match(text)
     start = lead.end() if lead else 0

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from agent.understanding.cleaning import MAX_CHARS, clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
 from agent.understanding.essence import request
-from agent.understanding.frustration import frustration
+from agent.understanding.frustration import frustration, tone_examples
 from agent.understanding.intents import Intent, Intents, NotUnderstood, Ranking
 from agent.understanding.language import detect, unserved
 from agent.understanding.model_intents import ModelIntents, NoAnswer
@@ -29,6 +30,7 @@ from agent.understanding.protection import TOKEN, protected, protected_answer, p
 from agent.understanding.questions import asks_who
 from agent.understanding.repair import dialogue_act
 from agent.understanding.spoken import from_speech, from_typing
+from agent.understanding.tone import Tone
 from agent.understanding.values.days import date_orders
 
 PAGES = "_knowledge"
@@ -44,6 +46,8 @@ _TOKEN_NAMES = {
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
 _ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
 """From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
+_ACT_CHARS = 500
+"""A longer turn is no bare yes, no or never mind."""
 _WISH_FROM = 0.7
 """From this confidence on each clause of a turn is a wish of its own."""
 _CHOSEN_FROM = 0.3
@@ -83,6 +87,7 @@ class Understanding:
     unserved: str | None = None
     """The language that the turn is plainly in, where the business does not serve it."""
     frustration: float = 0.0
+    frustration_reasons: tuple[str, ...] = ()
     suspicious: tuple[str, ...] = ()
     wishes: tuple[Wish, ...] = ()
     """Where a turn asks for more than one thing: each of them, in order."""
@@ -141,10 +146,12 @@ class Understander:
         """Personal data in a text as tokens; what is a token already stays."""
         return protected(text, vault, self._business.region)
 
-    async def understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
+    async def understand(
+        self, text: str, conversation: Conversation, today: date, *, spoken: bool = False
+    ) -> Understanding:
         """The meaning of a whole turn, given what was said before."""
         loop = asyncio.get_running_loop()
-        local, ranking = await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+        local, ranking = await loop.run_in_executor(self._pool, self._understand, text, conversation, today, spoken)
         if self._model is None or dialogue_act(text):
             return local
         choice = await self._model.choose(local.request, ranking)
@@ -159,7 +166,13 @@ class Understander:
             act=_act(choice),
         )
 
-    def _understand(self, text: str, conversation: Conversation, today: date) -> tuple[Understanding, Ranking]:
+    @cached_property
+    def _tone(self) -> Tone:
+        return Tone.train(tone_examples(self._business.languages[0]), self._encoder)
+
+    def _understand(
+        self, text: str, conversation: Conversation, today: date, spoken: bool
+    ) -> tuple[Understanding, Ranking]:
         """What the turn means without a model, and the classifier's ranking."""
         entities = self._entities(text, today, conversation)
         parts = clauses(text, entities)
@@ -167,8 +180,25 @@ class Understander:
         vector, *vectors = self._encoder.encode([meaning, *meanings])
         ranking = self._intents.rank(meaning, vector)
         choice = Intent("who_are_you", 1.0, ()) if asks_who(text) else self._intents.choose(ranking)
-        said_before = [turn.user_text for turn in conversation.turns if turn.user_text]
-        reply = dialogue_act(text)
+        felt = frustration(
+            text,
+            [turn.user_text for turn in conversation.turns if turn.user_text][-5:],
+            tone=self._tone.upset(vector),
+            spoken=spoken,
+            cut_off=conversation.cut_off,
+            language=conversation.language,
+        )
+        reply = dialogue_act(text) if len(text) <= _ACT_CHARS else None
+        choice = self._intents.choose(ranking)
+        felt = frustration(
+            text,
+            [turn.user_text for turn in conversation.turns if turn.user_text][-5:],
+            tone=self._tone.upset(vector),
+            spoken=spoken,
+            cut_off=conversation.cut_off,
+            language=conversation.language,
+        )
+        reply = dialogue_act(text) if len(text) <= _ACT_CHARS else None
         pending = conversation.pending
         options = pending.options if pending and pending.kind == "choice" else ()
         languages = self._business.languages
@@ -185,7 +215,8 @@ class Understander:
             entities=tuple(entities),
             language=detect("" if other else text, languages, conversation.language),
             unserved=other,
-            frustration=frustration(text, said_before[-5:]).score,
+            frustration=felt.score,
+            frustration_reasons=felt.reasons,
             suspicious=tuple(suspicious(text)),
             wishes=self._wishes(parts[1:], meanings, vectors),
             vector=vector,

@@ -29,7 +29,9 @@ _IN_WORDS = re.compile(
     re.IGNORECASE,
 )
 _SETS = re.compile(r"\b(half a dozen|a half dozen|a dozen|a pair of|a couple of)(?=\s+\w)", re.IGNORECASE)
-_SET_OF_TIME = re.compile(r"\s+(?:\w+\s+)?(?:days?|weeks?|months?|years?|hours?|minutes?|times?|questions?|things?)\b")
+_SET_OF_TIME = re.compile(
+    r"\s(?:\w{1,20}\s)?(?:days?|weeks?|months?|years?|hours?|minutes?|times?|questions?|things?)\b"
+)
 
 
 def find_quantities(text: str) -> Iterator[EntityFound]:
