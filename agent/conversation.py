@@ -88,6 +88,7 @@ _PENDING_KINDS: dict[str, Literal["slot", "check", "confirm", "choice", "human"]
 _KEEPS_WAITING = frozenset({"say_again", "repeat", "forward"})
 """Decisions after which the agent still waits for the same answer."""
 _UNRESOLVED = frozenset({"clarify", "unknown", "say_again", "tool_failed"})
+_CONTACT = frozenset({"name", "email", "phone", "address"})
 _PROGRESS = frozenset({"answer", "call", "confirm", "chat"})
 
 
@@ -99,6 +100,10 @@ class Conversation:
     version: int = 0
     turns: list[Turn] = field(default_factory=list)
     slots: dict[str, str] = field(default_factory=dict)
+    given: dict[str, list[str]] = field(default_factory=dict)
+    """Each value that a slot has ever had, the latest last."""
+    contact: dict[str, str] = field(default_factory=dict)
+    """The customer's latest name, e-mail, phone and address, as tokens."""
     task: str | None = None
     """The intent whose slots are being filled."""
     last_task: str | None = None
@@ -107,6 +112,9 @@ class Conversation:
     hand_off: HandOffView | None = None
     promises: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    summary: str = ""
+    """The running summary of the turns up to `summary_up_to`."""
+    summary_up_to: str = ""
     language: str = "en"
     frustration: float = 0.0
     unresolved: int = 0
@@ -144,6 +152,7 @@ class Conversation:
                 turn.user_text, turn.spoken = event.text, event.spoken
             case ev.Understood():
                 self.language, self.frustration = event.language, event.frustration
+                self.contact |= {e.type: e.value for e in event.entities if e.type in _CONTACT and e.value[:1] == "["}
             case ev.SlotSet():
                 self._set_slot(event)
             case ev.Decided():
@@ -163,6 +172,8 @@ class Conversation:
                 self.facts[event.name] = event.value
             case ev.Promised():
                 self.promises.append(event.text)
+            case ev.SummaryMade():
+                self.summary, self.summary_up_to = event.text, event.up_to_turn_id
             case _:
                 self._effect(event)
 
@@ -176,8 +187,10 @@ class Conversation:
     def _set_slot(self, event: ev.SlotSet) -> None:
         if event.value is None:
             self.slots.pop(event.name, None)
-        else:
-            self.slots[event.name] = event.value
+            return
+        self.slots[event.name] = event.value
+        earlier = [value for value in self.given.get(event.name, ()) if value != event.value]
+        self.given[event.name] = [*earlier, event.value]
 
     def _decided(self, event: ev.Decided) -> None:
         details = event.details
@@ -217,7 +230,7 @@ class Conversation:
                     event.effect_id,
                     Effect(event.effect_id, event.tool, event.arguments, "started", turn_id=event.turn_id),
                 )
-                effect.state = "started"
+                effect.state, effect.turn_id = "started", event.turn_id
             case ev.EffectConfirmed() if event.effect_id in self.effects:
                 self.effects[event.effect_id].state = "confirmed"
             case ev.EffectDropped() if event.effect_id in self.effects:

@@ -33,7 +33,7 @@ from typing import Any, Literal
 
 from agent.business import Business
 from agent.conversation import Conversation, Effect
-from agent.dialogue.slots import fill
+from agent.dialogue.slots import fill, volunteered
 from agent.knowledge.retrieval import Found, NoPassageFound
 from agent.tools.registry import Tool
 from agent.understanding.understander import PAGES, Understanding, is_question
@@ -151,8 +151,16 @@ def decide(situation: Situation) -> Decision:
     for rule in _RULES:
         decision = rule(situation)
         if decision is not None:
-            return decision
+            return replace(decision, slots={**_volunteered(situation), **decision.slots})
     raise AssertionError("the last rule always applies")
+
+
+def _volunteered(s: Situation) -> Mapping[str, str]:
+    """Numbers given beside what the turn asks, to be known later; while a task is open it alone takes values."""
+    if s.conversation.task or s.conversation.with_human or (s.spoken and s.confidence < s.ear.check_below):
+        return {}
+    values = volunteered(s.understood.text, s.understood.entities, s.business.slots)
+    return {name: value for name, value in values.items() if s.conversation.slots.get(name) != value}
 
 
 def _with_human(s: Situation) -> Decision | None:

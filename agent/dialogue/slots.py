@@ -12,6 +12,8 @@ from agent.understanding.understander import is_question
 MAX_TEXT_CHARS = 200
 _RULED_OUT = re.compile(r"\b(?:not|instead of|rather than)\W+(?:order\W+|number\W+|the\W+)*$", re.IGNORECASE)
 
+_NAMED = r"\b(?:{words})\b(?:\W+(?:number|no|nr|id|is|was|s))*\W*$"
+
 
 def fill(
     text: str,
@@ -35,6 +37,18 @@ def fill(
         if value is not None:
             values[name] = value
     return values
+
+
+def volunteered(text: str, entities: Sequence[EntityFound], slots: Mapping[str, Slot]) -> dict[str, str]:
+    """The business's own numbers that a turn calls by their name, whatever it asks ("my order is 10003")."""
+    own = {name: slot for name, slot in slots.items() if slot.type == "pattern"}
+    named = [e for e in entities if e.type in own and _is_named(text[: e.start], own[e.type])]
+    return fill(text, named, own, awaited=None)
+
+
+def _is_named(before: str, slot: Slot) -> bool:
+    words = "|".join(map(re.escape, slot.title.split()))
+    return bool(re.search(_NAMED.format(words=words), before[-60:], re.IGNORECASE))
 
 
 def _from_entities(text: str, entities: Sequence[EntityFound], name: str, slot: Slot) -> str | None:

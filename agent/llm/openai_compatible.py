@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 import openai
 from openai import AsyncOpenAI
 
+from agent.dialogue.window import Message, WindowPolicy
 from agent.errors import ProviderError
 from agent.llm.prompt import Prompt, TextDelta, ToolCall, as_messages, as_tools
+from agent.llm.tokens import counter_for
 
 
 class OpenAICompatible:
@@ -21,19 +24,29 @@ class OpenAICompatible:
     """
 
     def __init__(
-        self, *, base_url: str | None, api_key: str, model: str, temperature: float = 0.3, max_tokens: int = 500
+        self,
+        *,
+        base_url: str | None,
+        api_key: str,
+        model: str,
+        window: WindowPolicy,
+        temperature: float = 0.3,
+        max_tokens: int = 500,
     ) -> None:
         self.name = model
+        self.count = counter_for(model)
+        self._window = window
         self._client = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=30.0)
         self._settings = {"model": model, "temperature": temperature, "max_tokens": max_tokens}
 
     async def think(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """Text as it comes, then the tool calls. Raises ProviderError."""
-        request: dict[str, Any] = {**self._settings, "messages": as_messages(prompt), "stream": True}
+        messages = as_messages(prompt, self._window, self.count)
+        request: dict[str, Any] = {**self._settings, "messages": messages, "stream": True}
         if prompt.tools:
             request["tools"] = as_tools(prompt)
         calls: dict[int, dict[str, str]] = {}
-        try:
+        with _provider_faults():
             stream = await self._client.chat.completions.create(**request)
             async with stream:
                 async for chunk in stream:
@@ -46,15 +59,29 @@ class OpenAICompatible:
                             if part.function:
                                 call["name"] += part.function.name or ""
                                 call["arguments"] += part.function.arguments or ""
-        except openai.APIStatusError as fault:
-            raise ProviderError(f"HTTP {fault.status_code}", retryable=fault.status_code >= 429) from fault
-        except (openai.OpenAIError, httpx.HTTPError, OSError, ValueError) as fault:
-            raise ProviderError(type(fault).__name__) from fault
         for index, call in sorted(calls.items()):
             yield ToolCall(call["id"] or f"call-{index}", call["name"], _arguments(call["arguments"]))
 
+    async def complete(self, messages: Sequence[Message], max_tokens: int) -> str:
+        """The whole answer to messages of one's own. Raises ProviderError."""
+        request: dict[str, Any] = {**self._settings, "messages": list(messages), "max_tokens": max_tokens}
+        with _provider_faults():
+            completion = await self._client.chat.completions.create(**request)
+            return completion.choices[0].message.content or "" if completion.choices else ""
+
     async def close(self) -> None:
         await self._client.close()
+
+
+@contextmanager
+def _provider_faults() -> Iterator[None]:
+    """What the SDK raises, as ProviderError."""
+    try:
+        yield
+    except openai.APIStatusError as fault:
+        raise ProviderError(f"HTTP {fault.status_code}", retryable=fault.status_code >= 429) from fault
+    except (openai.OpenAIError, httpx.HTTPError, OSError, ValueError) as fault:
+        raise ProviderError(type(fault).__name__) from fault
 
 
 def _arguments(written: str) -> dict[str, Any]:

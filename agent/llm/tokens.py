@@ -1,0 +1,50 @@
+"""How many tokens a text takes, by the model's own vocabulary where it comes with us, else over-estimated."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import bpe_openai
+
+Count = Callable[[str], int]
+"""A text in, its number of tokens out; never less than the model's own tokenizer finds."""
+
+_VOCABULARIES = (
+    ("o200k_base", re.compile(r"(?:o[134]|gpt-5|gpt-4\.[15]|gpt-4o|chatgpt-4o|gpt-oss)(?!\w)")),
+    ("cl100k_base", re.compile(r"gpt-(?:4|3\.5|35)(?![\w.])")),
+)
+"""Which models read which vocabulary. Source: https://github.com/openai/tiktoken, `tiktoken/model.py`."""
+_COSTLY = re.compile(r"\d|(?<=\s)\s|(?<=[^\w\s])[^\w\s]")
+"""What other vocabularies split up: digits, blanks after blanks, signs after signs."""
+
+
+def counter_for(model: str) -> Count:
+    """The counter of a model, by its name as providers and gateways write it (`openai/gpt-4.1`, `ft:gpt-4o:...`)."""
+    name = model.lower().rpartition("/")[2].removeprefix("ft:")
+    for vocabulary, models in _VOCABULARIES:
+        if models.match(name):
+            return _exact(vocabulary)
+    return _over_estimate(_exact("cl100k_base"))
+
+
+def size(messages: Iterable[Any], count: Count) -> int:
+    """The tokens of messages or tools, each counted as its JSON: the provider's own framing takes less."""
+    return sum(count(json.dumps(message, ensure_ascii=False)) for message in messages)
+
+
+def _exact(vocabulary: str) -> Count:
+    encode = bpe_openai.get_encoding(vocabulary).encode_ordinary
+    return lambda text: len(encode(text))
+
+
+def _over_estimate(known: Count) -> Count:
+    """Half as much again as a known vocabulary takes, and a token for whatever a poorer one may not have joined."""
+
+    def count(text: str) -> int:
+        beyond_ascii = len(text.encode(errors="replace")) - len(text)
+        return -(-3 * known(text) // 2) + len(_COSTLY.findall(text)) + beyond_ascii
+
+    return count
