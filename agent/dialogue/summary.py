@@ -32,7 +32,8 @@ log = structlog.get_logger()
 _MADE_OF = re.compile(r"\[[A-Z]+_\d+\]|\d{3,}")
 """Tokens and numbers: a summary may have none that its sources do not have."""
 _WORD = re.compile(r"[^\W\d_]{4,}")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s")
+_LINE_END = re.compile(r"\n|(?<=[.!?])\s")
+_LINE_CHARS = 160
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,12 @@ def due(conversation: Conversation, policy: SummaryPolicy) -> list[Turn]:
 
 def extract(summary: str, turns: Sequence[Turn], max_chars: int) -> str:
     """The most telling lines of a summary so far and of the turns after it, in their order."""
-    said = [f"Customer: {_opening(turn.user_text)}" for turn in turns if turn.user_text]
-    said += [f"{name or 'Colleague'}: {_opening(text)}" for turn in turns for name, text in turn.human_texts]
-    lines = list(dict.fromkeys([*summary.splitlines(), *said]))
+    said: list[tuple[str, str]] = []
+    for turn in turns:
+        said += [("Customer", turn.user_text)] if turn.user_text else []
+        said += [(name or "Colleague", text) for name, text in turn.human_texts]
+    new = [f"{who}: {cut_middle(' '.join(text.split()), _LINE_CHARS)}" for who, text in said]
+    lines = list(dict.fromkeys(filter(None, [*_LINE_END.split(summary), *new])))
     while len(lines) > 1 and len("\n".join(lines)) > max_chars:
         lines.remove(min(lines, key=_telling))
     return cut_middle("\n".join(lines), max_chars)
@@ -101,8 +105,9 @@ class Summariser:
     def start(self, live: LiveConversation) -> None:
         """Begin a summary where one is due and none is being made; returns at once."""
         conversation_id = live.conversation_id
-        if conversation_id not in self._running and due(live.state, self._policy):
-            task = asyncio.create_task(self._make(live))
+        turns = due(live.state, self._policy)
+        if turns and conversation_id not in self._running:
+            task = asyncio.create_task(self._make(live, turns, live.state.summary, live.state.summary_up_to))
             self._running[conversation_id] = task
             task.add_done_callback(lambda _: self._running.pop(conversation_id, None))
 
@@ -115,10 +120,7 @@ class Summariser:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _make(self, live: LiveConversation) -> None:
-        turns, so_far, up_to = due(live.state, self._policy), live.state.summary, live.state.summary_up_to
-        if not turns:
-            return
+    async def _make(self, live: LiveConversation, turns: Sequence[Turn], so_far: str, up_to: str) -> None:
         try:
             text = await self._written(so_far, turns, live) or extract(so_far, turns, self._policy.max_chars)
             made = ev.SummaryMade(text=text, up_to_turn_id=turns[-1].turn_id, **live.stamp())
@@ -150,12 +152,6 @@ def _as_told(turn: Turn) -> dict[str, str]:
     told = [text for _, text in turn.human_texts] + [turn.known_agent_text]
     both = {"customer": turn.user_text, "agent": "\n".join(filter(None, told))}
     return {who: cut_middle(text, 600) for who, text in both.items() if text}
-
-
-def _opening(text: str) -> str:
-    """The first sentence that says something, cut to a line's length."""
-    sentences = _SENTENCE_END.split(" ".join(text.split()))
-    return cut_middle(max(sentences[:3], key=_telling), 160)
 
 
 def _telling(line: str) -> int:

@@ -212,10 +212,10 @@ def earlier_turns(conversation: Conversation, turn_id: str, turns: int) -> list[
             break
         if turn.user_text or turn.human_texts or turn.known_agent_text:
             before.insert(0, turn)
-    calls: dict[str, list[Exchange]] = {turn.turn_id: [] for turn in before}
-    for number, effect in enumerate(conversation.effects.values()):
-        if effect.state in _RAN and effect.turn_id in calls:
-            calls[effect.turn_id].append(_earlier_exchange(f"earlier-{number}", effect))
+    calls: dict[str | None, list[Exchange]] = {turn.turn_id: [] for turn in before}
+    ran = [e for e in conversation.effects.values() if e.state in _RAN and e.turn_id in calls]
+    for number, effect in enumerate(ran):
+        calls[effect.turn_id].append(_earlier_exchange(f"earlier-{number}", effect))
     return [_as_seen(turn, calls[turn.turn_id]) for turn in before]
 
 
@@ -254,15 +254,12 @@ def _earlier_exchange(call_id: str, effect: Effect) -> Exchange:
 
 
 def _cut_to(text: str, tokens: int, count: Count) -> str:
-    """As much of a text as so many tokens hold, its middle cut out."""
-    fits, too_many = 0, len(text)
-    while too_many - fits > 1:
-        chars = (fits + too_many) // 2
-        if size([_user(cut_middle(text, chars))], count) <= tokens:
-            fits = chars
-        else:
-            too_many = chars
-    return cut_middle(text, fits)
+    """A text whose message holds at most so many tokens, its middle cut out."""
+    cut, chars = text, len(text)
+    while chars > 0 and (held := size([_user(cut)], count)) > tokens:
+        chars = chars * tokens * 19 // (held * 20)
+        cut = cut_middle(text, chars)
+    return cut
 
 
 def _flat(calls: Sequence[Exchange]) -> list[Message]:

@@ -110,15 +110,16 @@ def as_messages(prompt: Prompt, window: WindowPolicy, count: Count) -> list[Mess
         turns=earlier_turns(prompt.conversation, prompt.turn_id, turns - 1),
         passages=[{"source": p.source, "text": p.text} for p in prompt.passages],
         newest=prompt.situation.understood.text,
-        calls=[_exchange(outcome) for outcome in prompt.outcomes],
+        calls=[_exchange(f"now-{number}", outcome) for number, outcome in enumerate(prompt.outcomes)],
     )
     return fit(draft, window.tokens - size(as_tools(prompt), count), count)
 
 
-def _exchange(outcome: ToolOutcome) -> Exchange:
+def _exchange(call_id: str, outcome: ToolOutcome) -> Exchange:
+    """With an id of our own: a ledger's key is too long for some providers, and a model may give one twice."""
     call = outcome.call
     result = json.dumps({"status": outcome.status, "says": outcome.says, **outcome.result}, ensure_ascii=False)
-    return Exchange.of(call.call_id, call.tool, call.arguments, cut_middle(result, MAX_RESULT_CHARS))
+    return Exchange.of(call_id, call.tool, call.arguments, cut_middle(result, MAX_RESULT_CHARS))
 
 
 def system_message(prompt: Prompt) -> str:

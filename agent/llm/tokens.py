@@ -17,8 +17,8 @@ _VOCABULARIES = (
     ("cl100k_base", re.compile(r"gpt-(?:4|3\.5|35)(?![\w.])")),
 )
 """Which models read which vocabulary. Source: https://github.com/openai/tiktoken, `tiktoken/model.py`."""
-_COSTLY = re.compile(r"\d|(?<=\s)\s|(?<=[^\w\s])[^\w\s]")
-"""What other vocabularies split up: digits, blanks after blanks, signs after signs."""
+_COSTLY = re.compile(r"\d+|\s{2,}|[^\w\s]{2,}")
+"""What other vocabularies split up: numbers, and runs of blanks or of signs."""
 
 
 def counter_for(model: str) -> Count:
@@ -41,10 +41,10 @@ def _exact(vocabulary: str) -> Count:
 
 
 def _over_estimate(known: Count) -> Count:
-    """Half as much again as a known vocabulary takes, and a token for whatever a poorer one may not have joined."""
+    """Half as much again as a known vocabulary takes, and one for each character that a poorer one may not join."""
 
     def count(text: str) -> int:
         beyond_ascii = len(text.encode(errors="replace")) - len(text)
-        return -(-3 * known(text) // 2) + len(_COSTLY.findall(text)) + beyond_ascii
+        return -(-3 * known(text) // 2) + sum(map(len, _COSTLY.findall(text))) + beyond_ascii
 
     return count

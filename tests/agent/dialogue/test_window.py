@@ -51,7 +51,7 @@ def passage(number: int, text: str = "The library lends twenty books at once. ")
 
 
 def outcome(number: int, says: str = "You owe nothing.") -> ToolOutcome:
-    tool_call = ToolCall(f"now-{number}", "fine_balance", {"card_number": "2000001"})
+    tool_call = ToolCall(f"id-{number}", "fine_balance", {"card_number": "2000001"})
     return ToolOutcome(tool_call, "done", {"says": says}, says)
 
 
@@ -158,7 +158,7 @@ def present(messages: list[Message]) -> list[bool]:
         "summary" in held,
         "last question" in users,
         "passages" in held,
-        any(m.get("tool_call_id") == "now-1" for m in messages),
+        any(m.get("tool_call_id") == "now-0" for m in messages),
         "facts" in held,
         any(text.count("newest question") == 150 for text in users),
     ]
@@ -198,7 +198,7 @@ def test_a_newest_turn_that_is_too_long_keeps_its_start_and_its_end() -> None:
     messages = as_messages(prompt(fold("c", turn("1", text))), WindowPolicy(tokens=tokens), GPT)
     (newest,) = said(messages)
     assert newest.startswith("My order is 10003.") and newest.endswith("tell me where it is.") and MARK in newest
-    assert tokens - 40 <= total(messages, GPT) <= tokens
+    assert 0.9 * tokens <= total(messages, GPT) <= tokens
 
 
 def test_a_cut_falls_between_words() -> None:
