@@ -65,7 +65,7 @@ def prompt(
     """The prompt for the conversation's last turn."""
     newest = conversation.turns[-1]
     found = Found(tuple(passage(n) for n in range(passages))) if passages else NoPassageFound(0.0)
-    meaning = Understanding(text=newest.user_text, intent=None, confidence=0.9)
+    meaning = Understanding(text=newest.user_text, request=newest.user_text, intent=None, confidence=0.9)
     situation = Situation(conversation, BUSINESS, TOOLS, meaning, found)
     return Prompt(
         turn_id=newest.turn_id,
