@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,10 +32,11 @@ from agent.store.vault import Vault, load_or_make_key
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner
 from agent.understanding.embedding import MiniLM
-from agent.understanding.intents import Intents
+from agent.understanding.intents import Intents, built_in_examples
+from agent.understanding.model_intents import ModelIntentPolicy, ModelIntents
 from agent.understanding.understander import Understander, training_examples
 from pipelines.ingest import make_retrieval, open_knowledge
-from pipelines.services import load_engines, make_models
+from pipelines.services import load_engines, make_model, make_models
 from pipelines.settings import Settings
 from pipelines.text import answer
 from processors.speech.loading import Embedded
@@ -104,7 +105,8 @@ class Runtime:
         journal = await SqlJournal.open(
             settings.database_url or f"sqlite:///{settings.data_dir / 'openline.db'}", clock=time.time
         )
-        parts = _parts(settings, business, tools, Understander(business, intents, encoder, pool), retrieval)
+        understander = Understander(business, intents, encoder, pool, _intent_model(settings, business, examples))
+        parts = _parts(settings, business, tools, understander, retrieval)
         await _warm(parts)
         return cls(settings, business, parts, journal, Vault(journal, key), await loading if loading else None)
 
@@ -147,6 +149,9 @@ class Runtime:
         model = (s.openai_model, "OPENAI_API_KEY or OPENAI_BASE_URL is set") if s.uses_model else None
         return [
             ("model", *(model or ("grounded responder", "no model is set"))),
+            ("intents", s.intent_model, "INTENT_MODEL is set")
+            if s.intent_model
+            else ("intents", "embedded classifier", "no INTENT_MODEL"),
             ("ear", *s.chosen_ear()),
             ("voice", *s.chosen_voice()),
             ("journal", "database", "DATABASE_URL is set")
@@ -227,3 +232,11 @@ def _parts(
         SummaryPolicy.for_window(settings.window.fewest_turns), understander.protect, models[0] if models else None
     )
     return Parts(business, phrases, tools, understander, retrieval, chain, runner, summariser)
+
+
+def _intent_model(settings: Settings, business: Business, examples: Mapping[str, Sequence[str]]) -> ModelIntents | None:
+    if not settings.intent_model:
+        return None
+    policy = ModelIntentPolicy(deadline_secs=settings.intent_model_secs)
+    known = {**built_in_examples(), **examples}
+    return ModelIntents(make_model(settings, settings.intent_model), business.name, known, policy)

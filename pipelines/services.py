@@ -38,18 +38,23 @@ MIN_ROOM_TOKENS = 500
 """What a prompt must leave to the conversation."""
 
 
-def make_models(settings: Settings, business: Business, tools: Mapping[str, Tool]) -> list[OpenAICompatible]:
-    """The model chain's levels before the grounded responder. Raises SettingFault."""
-    if not settings.uses_model:
-        return []
-    model = OpenAICompatible(
+def make_model(settings: Settings, name: str) -> OpenAICompatible:
+    """A model at the endpoint of the settings."""
+    return OpenAICompatible(
         base_url=settings.openai_base_url or None,
         api_key=_secret(settings.openai_api_key) or "none",
-        model=settings.openai_model,
+        model=name,
         window=settings.window,
         temperature=settings.openai_temperature,
         max_tokens=settings.openai_max_tokens,
     )
+
+
+def make_models(settings: Settings, business: Business, tools: Mapping[str, Tool]) -> list[OpenAICompatible]:
+    """The model chain's levels before the grounded responder. Raises SettingFault."""
+    if not settings.uses_model:
+        return []
+    model = make_model(settings, settings.openai_model)
     least = fixed_tokens(business, tools.values(), model.count) + MIN_ROOM_TOKENS
     if settings.prompt_tokens < least:
         raise SettingFault(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,13 +29,13 @@ class OpenAICompatible:
         base_url: str | None,
         api_key: str,
         model: str,
-        window: WindowPolicy,
+        window: WindowPolicy | None = None,
         temperature: float = 0.3,
         max_tokens: int = 500,
     ) -> None:
         self.name = model
         self.count = counter_for(model)
-        self._window = window
+        self._window = window or WindowPolicy()
         self._client = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=30.0)
         self._settings = {"model": model, "temperature": temperature, "max_tokens": max_tokens}
 
@@ -46,7 +46,7 @@ class OpenAICompatible:
         if prompt.tools:
             request["tools"] = as_tools(prompt)
         calls: dict[int, dict[str, str]] = {}
-        with _provider_faults():
+        with _as_provider_errors():
             stream = await self._client.chat.completions.create(**request)
             async with stream:
                 async for chunk in stream:
@@ -64,18 +64,29 @@ class OpenAICompatible:
 
     async def complete(self, messages: Sequence[Message], max_tokens: int) -> str:
         """The whole answer to messages of one's own. Raises ProviderError."""
-        request: dict[str, Any] = {**self._settings, "messages": list(messages), "max_tokens": max_tokens}
-        with _provider_faults():
-            completion = await self._client.chat.completions.create(**request)
-            return completion.choices[0].message.content or "" if completion.choices else ""
+        return await self._whole(messages, max_tokens=max_tokens)
+
+    async def write_json(self, system: str, user: str, name: str, schema: Mapping[str, Any]) -> str:
+        """An answer in the form of a JSON schema, as far as the model obeys it. Raises ProviderError.
+
+        Source: https://platform.openai.com/docs/guides/structured-outputs
+        """
+        form = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": dict(schema)}}
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        return await self._whole(messages, temperature=0.0, response_format=form)
+
+    async def _whole(self, messages: Sequence[Message], **settings: Any) -> str:
+        request: dict[str, Any] = {**self._settings, **settings, "messages": list(messages)}
+        with _as_provider_errors():
+            answer = await self._client.chat.completions.create(**request)
+        return (answer.choices[0].message.content or "") if answer.choices else ""
 
     async def close(self) -> None:
         await self._client.close()
 
 
 @contextmanager
-def _provider_faults() -> Iterator[None]:
-    """What the SDK raises, as ProviderError."""
+def _as_provider_errors() -> Iterator[None]:
     try:
         yield
     except openai.APIStatusError as fault:

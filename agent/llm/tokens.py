@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 import bpe_openai
@@ -35,6 +36,7 @@ def size(messages: Iterable[Any], count: Count) -> int:
     return sum(count(json.dumps(message, ensure_ascii=False)) for message in messages)
 
 
+@cache
 def _exact(vocabulary: str) -> Count:
     encode = bpe_openai.get_encoding(vocabulary).encode_ordinary
     return lambda text: len(encode(text))

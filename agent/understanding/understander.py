@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -22,8 +22,9 @@ from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
 from agent.understanding.essence import request
 from agent.understanding.frustration import frustration
-from agent.understanding.intents import Intent, Intents, NotUnderstood
+from agent.understanding.intents import Intent, Intents, NotUnderstood, Ranking
 from agent.understanding.language import detect
+from agent.understanding.model_intents import ModelIntents, NoAnswer
 from agent.understanding.protection import TOKEN, protected, protected_answer, protected_names, protected_parts
 from agent.understanding.repair import dialogue_act
 from agent.understanding.spoken import from_speech, from_typing
@@ -89,10 +90,18 @@ class Understanding:
 class Understander:
     """Understands one business's customers; shared by all its sessions.
 
-    The encoder runs in `pool`, never on the event loop.
+    The encoder runs in `pool`, never on the event loop. A `model`, where there is one, has the last word on the intent
+    of what the wording does not decide.
     """
 
-    def __init__(self, business: Business, intents: Intents, encoder: Encoder, pool: Executor) -> None:
+    def __init__(
+        self,
+        business: Business,
+        intents: Intents,
+        encoder: Encoder,
+        pool: Executor,
+        model: ModelIntents | None = None,
+    ) -> None:
         self._business = business
         self._intents = intents
         self._encoder = encoder
@@ -100,6 +109,7 @@ class Understander:
         self._orders = date_orders(
             business.languages, business.region, region_stated="region" in business.model_fields_set
         )
+        self._model = model
         self._patterns = {name: slot.pattern for name, slot in business.slots.items() if slot.type == "pattern"}
 
     def hear(
@@ -131,9 +141,23 @@ class Understander:
     async def understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
         """The meaning of a whole turn, given what was said before."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+        local, ranking = await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+        if self._model is None or dialogue_act(text):
+            return local
+        choice = await self._model.choose(local.request, ranking)
+        if isinstance(choice, NoAnswer):
+            return local
+        return replace(
+            local,
+            intent=choice.name if isinstance(choice, Intent) else None,
+            confidence=choice.confidence,
+            alternatives=choice.alternatives,
+            near=(),
+            act=_act(choice),
+        )
 
-    def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
+    def _understand(self, text: str, conversation: Conversation, today: date) -> tuple[Understanding, Ranking]:
+        """What the turn means without a model, and the classifier's ranking."""
         entities = self._entities(text, today, conversation)
         parts = clauses(text, entities)
         meaning, *meanings = [request(masked(p.text, p.entities, self._business)) for p in parts]
@@ -144,7 +168,7 @@ class Understander:
         reply = dialogue_act(text)
         pending = conversation.pending
         options = pending.options if pending and pending.kind == "choice" else ()
-        return Understanding(
+        understanding = Understanding(
             text=text,
             request=meaning,
             intent=choice.name if isinstance(choice, Intent) else None,
@@ -160,6 +184,7 @@ class Understander:
             wishes=self._wishes(parts[1:], meanings, vectors),
             vector=vector,
         )
+        return understanding, ranking
 
     def _wishes(
         self, parts: Sequence[Clause], meanings: Sequence[str], vectors: Sequence[np.ndarray]
