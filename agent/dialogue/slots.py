@@ -63,10 +63,16 @@ def fill(
 
 
 def volunteered(text: str, entities: Sequence[EntityFound], slots: Mapping[str, Slot]) -> dict[str, str]:
-    """The business's own numbers that a turn calls by their name, whatever it asks ("my order is 10003")."""
-    own = {name: slot for name, slot in slots.items() if slot.type == "pattern"}
-    named = [e for e in entities if e.type in own and _is_named(text[: e.start], own[e.type])]
-    return {name: given.value for name, given in fill(text, named, own, awaited=None).items() if not given.more}
+    """The business's own numbers that a turn calls by their name, whatever it asks ("my order is 10003").
+
+    Of two different ones it is not clear which is meant later: neither is kept.
+    """
+    kept: dict[str, str] = {}
+    for name, slot in slots.items():
+        found = [e for e in entities if slot.type == "pattern" and e.type == name]
+        if len({e.value for e in found}) == 1 and any(_is_named(text[: e.start], slot) for e in found):
+            kept[name] = found[0].value
+    return kept
 
 
 def _is_named(before: str, slot: Slot) -> bool:
