@@ -21,6 +21,7 @@ _RULED_OUT = re.compile(r"\b(?:not|instead of|rather than)\W+(?:order\W+|number\
 _LISTED = re.compile(r"\W*(?:(?:and|as well as|plus)\b\W*)?(?:(?:also|then|both)\b\W*)?(?:the\b\W*)?", re.IGNORECASE)
 _TOGETHER = re.compile(r"\b(?:and|both|all|as well as|plus|these|each)\b|&", re.IGNORECASE)
 _NAMED = r"\b(?:{words})\b(?:\W+(?:number|no|nr|id|is|was|s))*\W*$"
+"""A slot's title, or a word of it, and nothing but linking words up to the number."""
 _PARTIAL = "[STREET_"
 """How the token of an address without its town begins."""
 
