@@ -100,6 +100,7 @@ _PENDING_KINDS: dict[str, PendingKind] = {
 _KEEPS_WAITING = frozenset({"say_again", "repeat", "forward"})
 """Decisions after which the agent still waits for the same answer."""
 _UNRESOLVED = frozenset({"clarify", "unknown", "say_again", "tool_failed"})
+_CONTACT = frozenset({"name", "email", "phone", "address"})
 _PROGRESS = frozenset({"answer", "call", "confirm", "chat"})
 
 
@@ -111,6 +112,10 @@ class Conversation:
     version: int = 0
     turns: list[Turn] = field(default_factory=list)
     slots: dict[str, str] = field(default_factory=dict)
+    given: dict[str, list[str]] = field(default_factory=dict)
+    """Each value that a slot has ever had, the latest last."""
+    contact: dict[str, str] = field(default_factory=dict)
+    """The customer's latest name, e-mail, phone and address, as tokens."""
     provenance: dict[str, str | None] = field(default_factory=dict)
     """For each slot the turn that gave its value."""
     task: str | None = None
@@ -123,6 +128,9 @@ class Conversation:
     hand_off: HandOffView | None = None
     promises: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    summary: str = ""
+    """The running summary of the turns up to `summary_up_to`."""
+    summary_up_to: str = ""
     language: str = "en"
     unserved: int = 0
     """Turns in a row in a language that the business does not serve."""
@@ -167,6 +175,7 @@ class Conversation:
                 self.language, self.frustration = event.language, event.frustration
                 self.unserved = self.unserved + 1 if event.unserved else 0
                 self.frustration_reasons = event.frustration_reasons
+                self.contact |= {e.type: e.value for e in event.entities if e.type in _CONTACT and e.value[:1] == "["}
             case ev.SlotSet():
                 self._set_slot(event)
             case ev.Decided():
@@ -186,6 +195,8 @@ class Conversation:
                 self.facts[event.name] = event.value
             case ev.Promised():
                 self.promises.append(event.text)
+            case ev.SummaryMade():
+                self.summary, self.summary_up_to = event.text, event.up_to_turn_id
             case _:
                 self._effect(event)
 
@@ -203,6 +214,8 @@ class Conversation:
         else:
             self.slots[event.name] = event.value
             self.provenance[event.name] = self._put_off.pop((event.name, event.value), event.turn_id)
+            earlier = [value for value in self.given.get(event.name, ()) if value != event.value]
+            self.given[event.name] = [*earlier, event.value]
 
     def _decided(self, event: ev.Decided) -> None:
         details = event.details
@@ -246,7 +259,7 @@ class Conversation:
                     event.effect_id,
                     Effect(event.effect_id, event.tool, event.arguments, "started", turn_id=event.turn_id),
                 )
-                effect.state = "started"
+                effect.state, effect.turn_id = "started", event.turn_id
             case ev.EffectConfirmed() if event.effect_id in self.effects:
                 self.effects[event.effect_id].state = "confirmed"
             case ev.EffectDropped() if event.effect_id in self.effects:

@@ -2,6 +2,7 @@
 
     OpenlineError
     ├── BusinessFault      a business's files are wrong: stops the start, every fault listed at once
+    ├── SettingFault       a setting does not fit the business: stops the start
     ├── ProviderError      a model, voice or store did not deliver: `retryable`, never shown to a customer
     └── ToolProblem        a tool says no, in plain words that the customer may hear
 
@@ -25,6 +26,10 @@ class BusinessFault(OpenlineError):
         self.faults = list(faults)
         count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
         super().__init__(f"{count} in the business's files:\n" + "\n".join(f"  {f}" for f in self.faults))
+
+
+class SettingFault(OpenlineError):
+    """A setting that does not fit the business, with the remedy."""
 
 
 class ProviderError(OpenlineError):

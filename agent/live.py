@@ -65,16 +65,23 @@ class LiveConversation:
 
     async def record_first(self, started: EffectStarted) -> bool:
         """Write an effect's start, unless another session has written one: then False, and it must not run."""
+
+        def is_first(state: Conversation) -> bool:
+            known = state.effects.get(started.effect_id)
+            return known is None or known.state not in ("started", "done", "unknown")
+
+        return await self.record_if(is_first, started)
+
+    async def record_if(self, wanted: Callable[[Conversation], bool], event: Event) -> bool:
+        """Append an event if it is still wanted in the state that it would be written after; whether it was."""
         async with self._pen:
-            while True:
+            while wanted(self.state):
                 try:
-                    await self._append([started])
+                    await self._append([event])
                     return True
                 except Conflict as conflict:
                     await self._catch_up_after(conflict)
-                    known = self.state.effects.get(started.effect_id)
-                    if known and known.state in ("started", "done", "unknown"):
-                        return False
+            return False
 
     async def refresh(self) -> None:
         """Fold what other sessions have written meanwhile."""

@@ -14,6 +14,7 @@ from agent import events as ev
 from agent.acts import Act, Card, Done, EndCall, HandOff, Say, Show, Source, Working
 from agent.business import Business
 from agent.dialogue.policy import Decision, EarPolicy, Situation, decide
+from agent.dialogue.summary import Summariser
 from agent.handoff.brief import brief
 from agent.knowledge.retrieval import Found, NoPassageFound, Retrieval
 from agent.live import LiveConversation
@@ -45,6 +46,7 @@ class Parts:
     retrieval: Retrieval
     chain: Chain
     runner: ToolRunner
+    summariser: Summariser
     ear: EarPolicy = field(default_factory=EarPolicy)
 
     def within(self, language: str) -> Parts:
@@ -125,6 +127,7 @@ async def reply(
         answer.complete = True
     finally:
         await asyncio.shield(answer.journal())
+    parts.summariser.start(live)
     yield Done(turn.turn_id, handed_off=live.state.waits_for_human, with_human=live.state.with_human)
 
 
@@ -247,6 +250,7 @@ class _Answer:
     async def _speak(self) -> AsyncGenerator[Act, None]:
         """Tools, then words; a model may ask for further tools in between."""
         prompt = Prompt(
+            turn_id=self.turn.turn_id,
             medium=self.turn.medium,
             business=self.parts.business,
             conversation=self.live.state,

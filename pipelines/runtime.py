@@ -17,12 +17,11 @@ import structlog
 
 from agent import events as ev
 from agent.business import Business
+from agent.dialogue.summary import Summariser, SummaryPolicy
 from agent.knowledge.retrieval import Retrieval
 from agent.live import LiveConversation
 from agent.llm.chain import Chain, ChainPolicy
 from agent.llm.grounded import Grounded
-from agent.llm.openai_compatible import OpenAICompatible
-from agent.llm.prompt import Level
 from agent.loading import load_business
 from agent.phrases import Phrases
 from agent.reply import Parts
@@ -37,7 +36,7 @@ from agent.understanding.intents import Intents, built_in_examples
 from agent.understanding.model_intents import ModelIntentPolicy, ModelIntents
 from agent.understanding.understander import Understander, training_examples
 from pipelines.ingest import make_retrieval, open_knowledge
-from pipelines.services import load_engines
+from pipelines.services import load_engines, make_model, make_models
 from pipelines.settings import Settings
 from pipelines.text import answer
 from processors.speech.loading import Embedded
@@ -193,6 +192,7 @@ class Runtime:
             async with asyncio.timeout(grace_secs):
                 await asyncio.gather(*(session.ended.wait() for session in sessions))
         await self.parts.runner.finish(timeout_secs=grace_secs)
+        await self.parts.summariser.finish(timeout_secs=1.0)
         await self.journal.close()
 
 
@@ -223,18 +223,16 @@ def _parts(
         understander=understander,
         today=lambda: datetime.now(zone),
     )
+    models = make_models(settings, business, tools)
     chain = Chain(
-        [*_models(settings), Grounded(phrases, tools)],
+        [*models, Grounded(phrases, tools)],
         phrases,
         ChainPolicy(first_useful_secs=settings.model_first_token_secs),
     )
-    return Parts(business, phrases, tools, understander, retrieval, chain, runner)
-
-
-def _models(settings: Settings) -> Sequence[Level]:
-    if not settings.uses_model:
-        return ()
-    return (_model(settings, settings.openai_model),)
+    summariser = Summariser(
+        SummaryPolicy.for_window(settings.window.fewest_turns), understander.protect, models[0] if models else None
+    )
+    return Parts(business, phrases, tools, understander, retrieval, chain, runner, summariser)
 
 
 def _intent_model(settings: Settings, business: Business, examples: Mapping[str, Sequence[str]]) -> ModelIntents | None:
@@ -242,9 +240,4 @@ def _intent_model(settings: Settings, business: Business, examples: Mapping[str,
         return None
     policy = ModelIntentPolicy(deadline_secs=settings.intent_model_secs)
     known = {**built_in_examples(), **examples}
-    return ModelIntents(_model(settings, settings.intent_model), business.name, known, policy)
-
-
-def _model(settings: Settings, name: str) -> OpenAICompatible:
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
-    return OpenAICompatible(base_url=settings.openai_base_url or None, api_key=key, model=name)
+    return ModelIntents(make_model(settings, settings.intent_model), business.name, known, policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
@@ -11,7 +12,11 @@ from pipecat.services.stt_service import STTService
 from pipecat.services.tts_service import TTSService
 
 from agent.business import Business
+from agent.errors import SettingFault
 from agent.live import LiveConversation
+from agent.llm.openai_compatible import OpenAICompatible
+from agent.llm.prompt import fixed_tokens
+from agent.tools.registry import Tool
 from pipelines.settings import Settings
 from processors.expect import Expect
 from processors.speech.embedded_stt import EmbeddedSTT
@@ -27,6 +32,36 @@ FLITE_VOICES: dict[str, EmbeddedVoice] = {
     "awb": "flite-awb",
     "kal16": "flite-kal16",
 }
+
+
+MIN_ROOM_TOKENS = 500
+"""What a prompt must leave to the conversation."""
+
+
+def make_model(settings: Settings, name: str) -> OpenAICompatible:
+    """A model at the endpoint of the settings."""
+    return OpenAICompatible(
+        base_url=settings.openai_base_url or None,
+        api_key=_secret(settings.openai_api_key) or "none",
+        model=name,
+        window=settings.window,
+        temperature=settings.openai_temperature,
+        max_tokens=settings.openai_max_tokens,
+    )
+
+
+def make_models(settings: Settings, business: Business, tools: Mapping[str, Tool]) -> list[OpenAICompatible]:
+    """The model chain's levels before the grounded responder. Raises SettingFault."""
+    if not settings.uses_model:
+        return []
+    model = make_model(settings, settings.openai_model)
+    least = fixed_tokens(business, tools.values(), model.count) + MIN_ROOM_TOKENS
+    if settings.prompt_tokens < least:
+        raise SettingFault(
+            f"PROMPT_TOKENS={settings.prompt_tokens} is too few: the instructions and tools of {business.name} "
+            f"need at least {least}."
+        )
+    return [model]
 
 
 async def load_engines(settings: Settings, business: Business) -> Embedded:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from agent.dialogue.window import WindowPolicy
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -39,8 +41,16 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = None
     openai_base_url: str = ""
     openai_model: str = "gpt-4.1-mini"
+    openai_temperature: Annotated[float, Field(ge=0, le=2)] = 0.3
+    openai_max_tokens: Annotated[int, Field(ge=16)] = 500
+    """Of one answer."""
     model_first_token_secs: Annotated[float, Field(gt=0)] = 2.5
     """A model that says nothing useful within this is passed over."""
+    prompt_tokens: Annotated[int, Field(ge=1000)] = 6000
+    """Of one prompt, instructions and tools included; agent/dialogue/window.py says what goes first."""
+    text_window_turns: Annotated[int, Field(ge=2, le=50)] = 10
+    """The newest turns that a model is shown; a summary and facts stand for those before."""
+    voice_window_turns: Annotated[int, Field(ge=2, le=50)] = 6
     intent_model: str = ""
     """A model at the same endpoint that has the last word on the intent; the embedded classifier alone where empty."""
     intent_model_secs: Annotated[float, Field(gt=0)] = 1.5
@@ -111,6 +121,10 @@ class Settings(BaseSettings):
     @property
     def uses_model(self) -> bool:
         return bool(self.openai_api_key or self.openai_base_url)
+
+    @property
+    def window(self) -> WindowPolicy:
+        return WindowPolicy(self.text_window_turns, self.voice_window_turns, self.prompt_tokens)
 
     def chosen_ear(self) -> tuple[str, str]:
         """(which ear, why)."""

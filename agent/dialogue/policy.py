@@ -37,7 +37,7 @@ from datetime import date
 
 from agent.dialogue.agenda import attend, first_wish
 from agent.dialogue.decision import Decision, EarPolicy, Situation
-from agent.dialogue.slots import near_miss
+from agent.dialogue.slots import near_miss, volunteered
 from agent.dialogue.tasks import (
     MAX_ASKED,
     answer,
@@ -87,8 +87,18 @@ def decide(situation: Situation) -> Decision:
     for rule in _RULES:
         decision = rule(first)
         if decision is not None:
-            return attend(first, decision, later)
+            return _noting(situation, attend(first, decision, later))
     raise AssertionError("the last rule always applies")
+
+
+def _noting(s: Situation, decision: Decision) -> Decision:
+    """The decision with numbers kept that the turn gives beside what it asks; a task takes its own values."""
+    unsure = s.spoken and s.confidence < s.ear.check_below
+    if s.conversation.task or s.conversation.with_human or unsure or decision.task or decision.tool or decision.waiting:
+        return decision
+    values = volunteered(s.understood.text, s.understood.entities, s.business.slots)
+    new = {name: value for name, value in values.items() if s.conversation.slots.get(name) != value}
+    return replace(decision, slots={**new, **decision.slots})
 
 
 def _with_human(s: Situation) -> Decision | None:

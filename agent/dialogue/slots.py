@@ -20,6 +20,8 @@ MAX_TEXT_CHARS = 200
 _RULED_OUT = re.compile(r"\b(?:not|instead of|rather than)\W+(?:order\W+|number\W+|the\W+)*$", re.IGNORECASE)
 _LISTED = re.compile(r"\W*(?:(?:and|as well as|plus)\b\W*)?(?:(?:also|then|both)\b\W*)?(?:the\b\W*)?", re.IGNORECASE)
 _TOGETHER = re.compile(r"\b(?:and|both|all|as well as|plus|these|each)\b|&", re.IGNORECASE)
+_NAMED = r"\b(?:{words})\b(?:\W+(?:number|no|nr|id|is|was|s))*\W*$"
+"""A slot's title, or a word of it, and nothing but linking words up to the number."""
 _PARTIAL = "[STREET_"
 """How the token of an address without its town begins."""
 
@@ -59,6 +61,24 @@ def fill(
         if value is not None:
             given[name] = value
     return given
+
+
+def volunteered(text: str, entities: Sequence[EntityFound], slots: Mapping[str, Slot]) -> dict[str, str]:
+    """The business's own numbers that a turn calls by their name, whatever it asks ("my order is 10003").
+
+    Of two different ones it is not clear which is meant later: neither is kept.
+    """
+    kept: dict[str, str] = {}
+    for name, slot in slots.items():
+        found = [e for e in entities if slot.type == "pattern" and e.type == name]
+        if len({e.value for e in found}) == 1 and any(_is_named(text[: e.start], slot) for e in found):
+            kept[name] = found[0].value
+    return kept
+
+
+def _is_named(before: str, slot: Slot) -> bool:
+    words = "|".join(map(re.escape, slot.title.split()))
+    return bool(re.search(_NAMED.format(words=words), before[-60:], re.IGNORECASE))
 
 
 def _from_entities(text: str, entities: Sequence[EntityFound], name: str, slot: Slot) -> Given | None:

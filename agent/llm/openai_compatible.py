@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,10 @@ import httpx
 import openai
 from openai import AsyncOpenAI
 
+from agent.dialogue.window import Message, WindowPolicy
 from agent.errors import ProviderError
 from agent.llm.prompt import Prompt, TextDelta, ToolCall, as_messages, as_tools
+from agent.llm.tokens import counter_for
 
 
 class OpenAICompatible:
@@ -22,15 +24,25 @@ class OpenAICompatible:
     """
 
     def __init__(
-        self, *, base_url: str | None, api_key: str, model: str, temperature: float = 0.3, max_tokens: int = 500
+        self,
+        *,
+        base_url: str | None,
+        api_key: str,
+        model: str,
+        window: WindowPolicy | None = None,
+        temperature: float = 0.3,
+        max_tokens: int = 500,
     ) -> None:
         self.name = model
+        self.count = counter_for(model)
+        self._window = window or WindowPolicy()
         self._client = AsyncOpenAI(base_url=base_url, api_key=api_key, max_retries=0, timeout=30.0)
         self._settings = {"model": model, "temperature": temperature, "max_tokens": max_tokens}
 
     async def think(self, prompt: Prompt) -> AsyncGenerator[TextDelta | ToolCall, None]:
         """Text as it comes, then the tool calls. Raises ProviderError."""
-        request: dict[str, Any] = {**self._settings, "messages": as_messages(prompt), "stream": True}
+        messages = as_messages(prompt, self._window, self.count)
+        request: dict[str, Any] = {**self._settings, "messages": messages, "stream": True}
         if prompt.tools:
             request["tools"] = as_tools(prompt)
         calls: dict[int, dict[str, str]] = {}
@@ -50,6 +62,10 @@ class OpenAICompatible:
         for index, call in sorted(calls.items()):
             yield ToolCall(call["id"] or f"call-{index}", call["name"], _arguments(call["arguments"]))
 
+    async def complete(self, messages: Sequence[Message], max_tokens: int) -> str:
+        """The whole answer to messages of one's own. Raises ProviderError."""
+        return await self._whole(messages, max_tokens=max_tokens)
+
     async def write_json(self, system: str, user: str, name: str, schema: Mapping[str, Any]) -> str:
         """An answer in the form of a JSON schema, as far as the model obeys it. Raises ProviderError.
 
@@ -57,7 +73,10 @@ class OpenAICompatible:
         """
         form = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": dict(schema)}}
         messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
-        request: dict[str, Any] = {**self._settings, "temperature": 0.0, "messages": messages, "response_format": form}
+        return await self._whole(messages, temperature=0.0, response_format=form)
+
+    async def _whole(self, messages: Sequence[Message], **settings: Any) -> str:
+        request: dict[str, Any] = {**self._settings, **settings, "messages": list(messages)}
         with _as_provider_errors():
             answer = await self._client.chat.completions.create(**request)
         return (answer.choices[0].message.content or "") if answer.choices else ""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,12 +12,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from agent.business import Business
 from agent.conversation import Conversation
+from agent.dialogue.facts import facts
 from agent.dialogue.policy import Decision, Situation
+from agent.dialogue.window import (
+    MAX_RESULT_CHARS,
+    Draft,
+    Exchange,
+    Message,
+    WindowPolicy,
+    cut_middle,
+    earlier_turns,
+    fit,
+)
 from agent.knowledge.retrieval import NoPassageFound, Passage
+from agent.llm.tokens import Count, size
 from agent.tools.registry import Tool
 
 Medium = Literal["text", "voice"]
-WINDOW_TURNS: dict[Medium, int] = {"text": 12, "voice": 6}
 
 _templates = Environment(
     loader=FileSystemLoader(Path(__file__).parents[2] / "prompts" / "system"),
@@ -54,6 +65,7 @@ class ToolOutcome:
 class Prompt:
     """Everything for one answer; immutable, so that every level of the chain sees the same."""
 
+    turn_id: str
     medium: Medium
     business: Business
     conversation: Conversation
@@ -62,6 +74,8 @@ class Prompt:
     tools: tuple[Tool, ...]
     passages: tuple[Passage, ...]
     outcomes: tuple[ToolOutcome, ...] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
+    """What is remembered of the customer from before this conversation; personal data as tokens."""
 
     def with_outcome(self, outcome: ToolOutcome) -> Prompt:
         return replace(self, outcomes=(*self.outcomes, outcome))
@@ -82,70 +96,59 @@ def make_passages(situation: Situation) -> tuple[Passage, ...]:
     return () if isinstance(situation.found, NoPassageFound) else tuple(situation.found.passages)
 
 
-def as_messages(prompt: Prompt) -> list[dict[str, Any]]:
-    """The prompt in the shape of OpenAI's chat messages.
+def as_messages(prompt: Prompt, window: WindowPolicy, count: Count) -> list[Message]:
+    """The prompt in the shape of OpenAI's chat messages, with its tools within the window's budget.
 
     The system message holds the business's words alone; whatever a customer, a page or a tool wrote
     stands in the other roles.
     """
-    messages: list[dict[str, Any]] = [{"role": "system", "content": system_message(prompt)}]
-    turns = prompt.conversation.turns
-    for turn in turns[-WINDOW_TURNS[prompt.medium] : -1]:
-        if turn.user_text:
-            messages.append({"role": "user", "content": turn.user_text})
-        for name, text in turn.human_texts:
-            messages.append({"role": "assistant", "content": f"({name or 'a colleague'} wrote) {text}"})
-        if turn.known_agent_text:
-            messages.append({"role": "assistant", "content": turn.known_agent_text})
-    data = _data(prompt)
-    if data:
-        messages.append({"role": "user", "content": f"<data>\n{json.dumps(data, ensure_ascii=False)}\n</data>"})
-    messages.append({"role": "user", "content": prompt.situation.understood.text})
-    for outcome in prompt.outcomes:
-        call = outcome.call
-        function = {"name": call.tool, "arguments": json.dumps(call.arguments)}
-        messages.append(
-            {
-                "role": "assistant",
-                "content": None,
-                "tool_calls": [{"id": call.call_id, "type": "function", "function": function}],
-            }
-        )
-        content = {"status": outcome.status, "says": outcome.says, **outcome.result}
-        messages.append(
-            {"role": "tool", "tool_call_id": call.call_id, "content": json.dumps(content, ensure_ascii=False)}
-        )
-    return messages
+    turns = window.voice_turns if prompt.medium == "voice" else window.text_turns
+    draft = Draft(
+        system=system_message(prompt),
+        facts=facts(prompt.conversation, prompt.business, prompt.known),
+        summary=prompt.conversation.summary,
+        turns=earlier_turns(prompt.conversation, prompt.turn_id, turns - 1),
+        passages=[{"source": p.source, "text": p.text} for p in prompt.passages],
+        newest=prompt.situation.understood.text,
+        calls=[_exchange(f"now-{number}", outcome) for number, outcome in enumerate(prompt.outcomes)],
+    )
+    return fit(draft, window.tokens - size(as_tools(prompt), count), count)
+
+
+def _exchange(call_id: str, outcome: ToolOutcome) -> Exchange:
+    """With an id of our own: a ledger's key is too long for some providers, and a model may give one twice."""
+    call = outcome.call
+    result = json.dumps({"status": outcome.status, "says": outcome.says, **outcome.result}, ensure_ascii=False)
+    return Exchange.of(call_id, call.tool, call.arguments, cut_middle(result, MAX_RESULT_CHARS))
 
 
 def system_message(prompt: Prompt) -> str:
-    return _templates.get_template("agent.jinja").render(
-        business=prompt.business,
-        voice=prompt.medium == "voice",
-        language=prompt.conversation.language,
-        next_step=_next_step(prompt),
-    )
+    return _instructions(prompt.business, prompt.medium, prompt.conversation.language, _next_step(prompt))
+
+
+def _instructions(business: Business, medium: Medium, language: str, next_step: str) -> str:
+    return render("agent.jinja", business=business, voice=medium == "voice", language=language, next_step=next_step)
+
+
+def fixed_tokens(business: Business, tools: Iterable[Tool], count: Count) -> int:
+    """What the instructions and the tools take of every prompt, but for the next step."""
+    written = max(size([_instructions(business, medium, "", "")], count) for medium in ("text", "voice"))
+    return written + size(map(_as_tool, tools), count)
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of prompts/system, filled in."""
+    return _templates.get_template(template).render(**values)
 
 
 def as_tools(prompt: Prompt) -> list[dict[str, Any]]:
     """The tools in the shape of OpenAI's `tools`."""
-    return [
-        {
-            "type": "function",
-            "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
-        }
-        for tool in prompt.tools
-    ]
+    return [_as_tool(tool) for tool in prompt.tools]
 
 
-def _data(prompt: Prompt) -> dict[str, Any]:
-    """What is known beside the history: passages and slots."""
-    data: dict[str, Any] = {}
-    if prompt.passages:
-        data["passages"] = [{"source": p.source, "text": p.text} for p in prompt.passages]
-    if prompt.conversation.slots:
-        data["known"] = dict(prompt.conversation.slots)
-    return data
+def _as_tool(tool: Tool) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
 
 
 def _next_step(prompt: Prompt) -> str:

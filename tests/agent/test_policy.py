@@ -190,3 +190,30 @@ def test_a_decision_is_the_same_for_a_chat_and_a_call() -> None:
     typed = situation(*ASKED_CARD, text="2000001", entities=(CARD,))
     spoken = replace(typed, spoken=True, confidence=0.95)
     assert decide(typed) == decide(spoken)
+
+
+def number(text: str, value: str) -> EntityFound:
+    start = text.index(value)
+    return EntityFound(type="card_number", value=value, text=value, start=start, end=start + len(value))
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "kept"),
+    [
+        ("my card is 2000001, when are you open?", ["2000001"], {"card_number": "2000001"}),
+        ("card number: 2000001. when are you open?", ["2000001"], {"card_number": "2000001"}),
+        ("is there a card in the 2000001 series?", ["2000001"], {}),
+        ("do you have book 2000001?", ["2000001"], {}),
+        ("my card is not 2000001", ["2000001"], {}),
+        ("cards 2000001 and card 2000002, when are you open?", ["2000001", "2000002"], {}),
+    ],
+)
+def test_a_number_named_beside_a_question_is_kept(text: str, values: list[str], kept: dict[str, str]) -> None:
+    entities = tuple(number(text, value) for value in values)
+    assert decide(situation(text=text, intent="greeting", entities=entities)).slots == kept
+
+
+def test_a_number_named_beside_the_open_task_is_left_to_the_task() -> None:
+    text = "is my card 2000002 still good?"
+    decision = decide(situation(*CONFIRMING, text=text, intent="greeting", entities=(number(text, "2000002"),)))
+    assert decision.task == "reserve_room" and decision.tool == "reserve_room"
