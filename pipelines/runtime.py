@@ -27,9 +27,10 @@ from agent.loading import load_business
 from agent.phrases import Phrases
 from agent.reply import Parts
 from agent.store.journal import Journal
+from agent.store.keys import load_or_make_key
 from agent.store.memory import MemoryJournal
 from agent.store.sql import SqlJournal
-from agent.store.vault import Vault, load_or_make_key
+from agent.store.vault import Vault
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner
 from agent.understanding.embedding import MiniLM

@@ -16,7 +16,8 @@ from agent.conversation import Conversation, Pending
 from agent.events import EntityFound
 from agent.safety.detectors import find_personal
 from agent.safety.injection import strip_roles, suspicious
-from agent.store.vault import ConversationVault, neutralise
+from agent.store.personal import neutralise
+from agent.store.vault import ConversationVault
 from agent.understanding.addresses import find_address
 from agent.understanding.cleaning import clean
 from agent.understanding.embedding import Encoder
