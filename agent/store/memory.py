@@ -94,9 +94,9 @@ class MemoryJournal:
         self._tokens = {hashed: of for hashed, of in self._tokens.items() if of != conversation_id}
         self._watchers.wake(conversation_id)
 
-    async def issue_token(self, conversation_id: str) -> str:
+    async def issue_token(self, conversation_id: str, token: str | None = None) -> str:
         """See Journal."""
-        token = new_token()
+        token = token or new_token()
         self._tokens[hash_token(token)] = conversation_id
         return token
 

@@ -158,13 +158,13 @@ class SqlJournal:
         await self.database.to_the_end(self._forget(conversation_id))
         self._watchers.wake(conversation_id)
 
-    async def issue_token(self, conversation_id: str) -> str:
+    async def issue_token(self, conversation_id: str, token: str | None = None) -> str:
         """See Journal."""
-        token = new_token()
+        token = token or new_token()
 
         async def work(connection: AsyncConnection) -> None:
             row = {"sha256": hash_token(token), "conversation_id": conversation_id}
-            await connection.execute(insert(TOKENS), row)
+            await self.database.upsert(connection, TOKENS, [row])
 
         await self.database.write(work)
         return token

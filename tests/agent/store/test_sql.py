@@ -129,21 +129,6 @@ async def test_a_forgotten_conversation_is_in_no_file(on_disk: OnDisk, sqlite_ho
     assert b"a tulip" in on_disk()
 
 
-async def test_the_vaults_key_goes_first(tmp_path: Path, sqlite_home: SqlJournal) -> None:
-    """A disk that fails within the second step leaves events, but no key."""
-    vault = await Vault(sqlite_home, KEY).open("c")
-    vault.protect("EMAIL", "jane@example.com", "jane@example.com")
-    await vault.save()
-    await sqlite_home.append("c", 0, [said("[EMAIL_1]")])
-    with sqlite3.connect(tmp_path / "journal.db") as fault:
-        fault.execute("CREATE TRIGGER broken BEFORE DELETE ON events BEGIN SELECT RAISE(FAIL, 'disk'); END")
-    with pytest.raises(Exception, match="disk"):
-        await sqlite_home.forget("c")
-    assert await sqlite_home.vault_key("c") is None
-    assert await sqlite_home.vault_values("c") == []
-    assert await sqlite_home.read("c") == [said("[EMAIL_1]")]
-
-
 async def test_an_append_stands_whole_or_not_at_all(tmp_path: Path, sqlite_home: SqlJournal) -> None:
     with sqlite3.connect(tmp_path / "journal.db") as fault:
         fault.execute("CREATE TRIGGER bad BEFORE INSERT ON hand_offs BEGIN SELECT RAISE(FAIL, 'disk'); END")
