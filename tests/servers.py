@@ -7,10 +7,11 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import pytest
 
@@ -33,10 +34,10 @@ def lacking(program: str, package: str) -> None:
 class RedisServer:
     """A redis-server without persistence. `start` after `stop` gives an empty one on the same port."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         if not shutil.which("redis-server"):
             lacking("redis-server", "redis-server")
-        self.folder = folder
+        self.folder = Path(tempfile.mkdtemp(prefix="openline-redis-"))
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,16 +59,16 @@ class RedisServer:
 class PostgresServer:
     """A PostgreSQL that starts, stops and keeps its data; `url` names a database that is there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self._bin = _postgres_programs()
-        self.folder = folder
+        # Not below pytest's folders: they are closed to other users, and Postgres refuses to run as root.
+        self.folder = Path(tempfile.mkdtemp(prefix="openline-postgres-"))
         self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
         self._as_user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         if self._as_user:
-            _open_to_others(folder)
-            shutil.chown(folder, "postgres")
-        data = str(folder / "data")
+            shutil.chown(self.folder, "postgres")
+        data = str(self.folder / "data")
         self._run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "--no-locale", "-E", "UTF8")
 
     def start(self) -> Self:
@@ -78,11 +79,6 @@ class PostgresServer:
     def stop(self) -> None:
         """At once, as when its machine is lost; what was committed is there after the next start."""
         self._run("pg_ctl", "-w", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
-
-    def new_database(self, name: str) -> str:
-        """The URL of a database of its own."""
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
-        return self.url.removesuffix("postgres") + name
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._as_user, str(self._bin / program), *arguments]
@@ -100,13 +96,6 @@ def _postgres_programs() -> Path:
     return known[-1] if known else Path(str(found)).parent
 
 
-def _open_to_others(folder: Path) -> None:
-    """pytest's folders are closed to other users, and Postgres refuses to run as root."""
-    for each in (folder, *folder.parents):
-        if each.owner() == "root" and not each.stat().st_mode & 0o001:
-            each.chmod(each.stat().st_mode | 0o011)
-
-
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
     while process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
@@ -114,12 +103,17 @@ def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int) -> None:
     raise AssertionError("the server ended at its start")
 
 
+S = TypeVar("S", RedisServer, PostgresServer)
+
+
 @contextmanager
-def running(server: RedisServer) -> Iterator[RedisServer]:
+def running(server: S) -> Iterator[S]:
+    """The server, started; afterwards nothing is left of it."""
     try:
         yield server.start()
     finally:
         server.stop()
+        shutil.rmtree(server.folder, ignore_errors=True)
 
 
 class Proxy:

@@ -34,8 +34,11 @@ class RedisLink:
     ) -> None:
         """`url` is redis://, rediss:// or unix://, else ValueError. `on_back` comes before it counts as up again."""
         once = Retry(NoBackoff(), 0)
-        self._redis: Redis = Redis.from_url(url, retry=once, socket_connect_timeout=deadline_secs)
-        self._listener: Redis = Redis.from_url(url, retry=once, socket_timeout=None, health_check_interval=15)
+        # The deadline is kept here. Redis's own one waits by `asyncio.wait_for`, which Pipecat replaces by a variant
+        # whose cancellation `asyncio.timeout` does not know for its own.
+        options: dict[str, Any] = {"retry": once, "socket_timeout": None, "socket_connect_timeout": deadline_secs}
+        self._redis: Redis = Redis.from_url(url, **options)
+        self._listener: Redis = Redis.from_url(url, **options, health_check_interval=15)
         self._on_back = on_back
         self._deadline_secs = deadline_secs
         self._retry_secs = retry_secs

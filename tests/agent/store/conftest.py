@@ -37,16 +37,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with running(RedisServer(tmp_path_factory.mktemp("redis"))) as server:
+def redis_server() -> Iterator[RedisServer]:
+    with running(RedisServer()) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    server = PostgresServer(tmp_path_factory.mktemp("postgres")).start()
-    yield server
-    server.stop()
+def postgres_server() -> Iterator[PostgresServer]:
+    with running(PostgresServer()) as server:
+        yield server
 
 
 @pytest.fixture

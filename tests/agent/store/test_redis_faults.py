@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,9 +33,9 @@ async def talk(home: RedisFront, first: int, count: int) -> None:
 
 
 @pytest.fixture
-def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+def own_redis() -> Iterator[RedisServer]:
     """A server that a test may stop."""
-    with running(RedisServer(tmp_path)) as server:
+    with running(RedisServer()) as server:
         yield server
 
 
@@ -169,17 +168,16 @@ async def test_a_lease_goes_on_when_redis_is_lost(front: RedisFront, proxy: Prox
     assert isinstance(await front.lease("c", "turn", "b", 30), Lease)
 
 
-async def test_a_server_starts_without_its_redis(database: str, clock: Any, tmp_path: Path, lines: Lines) -> None:
-    server = RedisServer(tmp_path)
+async def test_a_server_starts_without_its_redis(database: str, clock: Any, lines: Lines) -> None:
+    server = RedisServer()
     sql = await SqlJournal.open(database, clock=clock)
     front = await RedisFront.open(sql, server.url, clock=clock, retry_secs=0.01)
     await talk(front, 0, 2)
     assert len(lines) == 1
-    server.start()
-    await until(lambda: front.up)
-    await talk(front, 2, 2)
-    await front.close()
-    server.stop()
+    with running(server):
+        await until(lambda: front.up)
+        await talk(front, 2, 2)
+        await front.close()
 
 
 async def test_no_personal_value_and_no_key_stands_in_redis(front: RedisFront, redis: Redis) -> None:
