@@ -63,7 +63,9 @@ async def test_the_conversation_goes_on_and_an_effect_is_refused_truly(
             refused = await say(f"please renew my books, my card number is {CARD}", token)
             looked_up = await say(f"what do I owe in late fees? card {CARD}", token)
             begun = await say("what are your opening hours?")
+            stranger = await say("hello", "of-a-conversation-at-another-server")
         assert page["sources"] and begun["text"] and looked_up["text"]
+        assert stranger["error"]["code"] == "unavailable"
         assert refused["text"] == runtime.parts.phrases.say("tool_waits")
         assert sum("database is gone" in line["event"] for line in lines) == 1
         assert not any(line["log_level"] == "error" for line in lines)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from redis.asyncio import Redis
 
-from agent.events import Event, Heard, SessionJoined, UserSaid, dump
+from agent.events import AgentSaid, EffectEnded, EffectStarted, Event, Heard, SessionJoined, UserSaid, dump
 from agent.live import LiveConversation
 from agent.reply import Parts, TurnHeard, reply, retrieve, understand
 from agent.resume import find_cut_turn, finish, seems_cut
@@ -22,7 +23,9 @@ from agent.store.redis import RedisFront
 from agent.store.sql import SqlJournal
 from agent.store.vault import Vault
 from agent.tools.running import ToolRunner
+from pipelines.app import make_app
 from pipelines.runtime import Runtime
+from pipelines.turns import present
 from tests.servers import RedisServer, running
 
 CUTS = 100
@@ -165,3 +168,86 @@ async def test_a_kill_between_any_two_appends_changes_nothing_in_what_follows(ma
             _, told, shelves = expected[number]
             assert await world.told() == told, (number, appends, written)
             assert world.shelves() == shelves, (number, appends, written)
+
+
+async def test_an_effect_whose_tool_is_not_keyed_is_not_run_again(make_world: MakeWorld) -> None:
+    """It may have happened: its outcome is unknown, is told so, and a second wish for it is not granted blindly."""
+    async with make_world("unkeyed") as world:
+        tools = {name: replace(tool, keyed=False) for name, tool in world.parts.tools.items()}
+        world.parts.runner.tools = tools
+        script = ["please renew my books, my card number is 2000001"]
+        with pytest.raises(Killed):
+            await world.play(script, Mortal(world.home, 4))
+        events = await world.home.read(CONVERSATION)
+        assert isinstance(events[-1], EffectStarted)
+        await world.play([*script, *script], Mortal(world.home))
+        events = await world.home.read(CONVERSATION)
+        unknown = world.parts.phrases.say("tool_unknown", who=world.parts.business.hand_off.who)
+        assert [event.status for event in events if isinstance(event, EffectEnded)] == ["unknown"]
+        assert [event.text for event in events if isinstance(event, AgentSaid)] == [unknown, unknown]
+        assert world.shelves() == []
+
+
+# What a client of the chat sees of it
+
+
+@pytest.fixture
+async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=make_app(runtime))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+ASKED = "how many books can I borrow at once?"
+
+
+async def cut_off(runtime: Runtime, client: httpx.AsyncClient, session_id: str | None = None) -> tuple[str, str]:
+    """A conversation whose last turn was journalled by a process that is gone; its token and id."""
+    token = (await client.post("/chat", json={"text": "hello", "token": None})).json()["token"]
+    conversation_id = await runtime.journal.find_token(token)
+    assert conversation_id
+    live = await runtime.open(conversation_id, session_id or f"chat-{conversation_id}", "text")
+    await live.record(UserSaid(text=ASKED, **live.stamp("cut")))
+    return token, conversation_id
+
+
+async def words(runtime: Runtime, conversation_id: str) -> tuple[list[str], list[str]]:
+    events = await runtime.journal.read(conversation_id)
+    said = [event.text for event in events if isinstance(event, UserSaid)]
+    return said, [event.text for event in events if isinstance(event, AgentSaid)]
+
+
+async def test_the_history_has_the_answer_that_was_cut_off(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    token, conversation_id = await cut_off(runtime, client)
+    for _ in range(2):
+        turns = (await client.get("/chat/history", params={"token": token})).json()["turns"]
+        assert [turn["who"] for turn in turns] == ["customer", "agent"] * 2
+        assert turns[2]["text"] == ASKED and turns[3]["sources"]
+    assert len((await words(runtime, conversation_id))[1]) == 2
+
+
+async def test_words_that_are_sent_again_are_said_once(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    token, conversation_id = await cut_off(runtime, client)
+    answer = (await client.post("/chat", json={"text": ASKED, "token": token})).json()
+    said, told = await words(runtime, conversation_id)
+    assert said == ["hello", ASKED] and told[1:] == [answer["text"]] and answer["sources"]
+
+
+async def test_other_words_get_the_answer_that_is_owed_before_their_own(
+    runtime: Runtime, client: httpx.AsyncClient
+) -> None:
+    token, conversation_id = await cut_off(runtime, client)
+    answer = (await client.post("/chat", json={"text": "thanks, bye", "token": token})).json()
+    said, told = await words(runtime, conversation_id)
+    assert said == ["hello", ASKED, "thanks, bye"] and len(told) == 3
+    assert answer["text"] == "\n\n".join(told[1:])
+
+
+async def test_a_turn_that_a_living_session_answers_is_left_to_it(runtime: Runtime, client: httpx.AsyncClient) -> None:
+    token, conversation_id = await cut_off(runtime, client, "ws-of-another-server")
+    live = await runtime.open(conversation_id, "ws-of-another-server", "text")
+    async with present(runtime, live):
+        turns = (await client.get("/chat/history", params={"token": token})).json()["turns"]
+        assert [turn["who"] for turn in turns] == ["customer", "agent", "customer"]
+    turns = (await client.get("/chat/history", params={"token": token})).json()["turns"]
+    assert [turn["who"] for turn in turns] == ["customer", "agent"] * 2
