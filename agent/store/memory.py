@@ -123,6 +123,10 @@ class MemoryJournal:
         rows.sort(key=lambda row: (row.requested_at, row.conversation_id, row.hand_off_id))
         return [row for row in rows if row.state not in CLOSED]
 
+    def wake(self, conversation_id: str) -> None:
+        """See Home."""
+        self._watchers.wake(conversation_id)
+
     async def close(self) -> None:
         """See Journal."""
         self._watchers.close()

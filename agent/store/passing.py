@@ -14,6 +14,10 @@ from agent.store.views import HandOffRow, TurnRow
 class Home(Journal, VaultHome, Protocol):
     """Keeps conversations and their sealed personal values."""
 
+    def wake(self, conversation_id: str) -> None:
+        """Whoever watches the conversation looks now: something was written elsewhere."""
+        ...
+
 
 H = TypeVar("H", bound=Home)
 
@@ -32,6 +36,9 @@ class Passing(Generic[H]):
 
     def watch(self, conversation_id: str, after: int) -> AsyncIterator[Event]:
         return self._home.watch(conversation_id, after)
+
+    def wake(self, conversation_id: str) -> None:
+        self._home.wake(conversation_id)
 
     async def lease(self, conversation_id: str, what: str, owner: str, ttl_secs: float) -> Lease | Taken:
         return await self._home.lease(conversation_id, what, owner, ttl_secs)

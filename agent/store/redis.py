@@ -83,8 +83,6 @@ class WatchedHome(Home, Protocol):
 
     poll_secs: float
 
-    def wake(self, conversation_id: str) -> None: ...
-
 
 class RedisFront(Passing[WatchedHome]):
     """A Journal and VaultHome. Made by `open`."""
@@ -167,11 +165,6 @@ class RedisFront(Passing[WatchedHome]):
                 lambda r: _run(r, _RELEASE, [_Keys(lease.conversation_id).leases], lease.what, lease.grant)
             )
 
-    def _row(self, lease: Lease) -> tuple[Sequence[str], str, str, str, float, int]:
-        """What the scripts are given of a lease."""
-        expires_at = self._clock() + lease.ttl_secs
-        return [_Keys(lease.conversation_id).leases], lease.what, lease.owner, lease.grant, expires_at, HOT_SECS
-
     async def forget(self, conversation_id: str) -> None:
         """See Journal. From its begin on no copy is made any more."""
         keys = _Keys(conversation_id)
@@ -191,6 +184,11 @@ class RedisFront(Passing[WatchedHome]):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._link.close()
         await self._home.close()
+
+    def _row(self, lease: Lease) -> tuple[Sequence[str], str, str, str, float, int]:
+        """What the scripts are given of a lease."""
+        expires_at = self._clock() + lease.ttl_secs
+        return [_Keys(lease.conversation_id).leases], lease.what, lease.owner, lease.grant, expires_at, HOT_SECS
 
     async def _append(self, conversation_id: str, expected_version: int, events: Sequence[Event]) -> int:
         try:

@@ -102,7 +102,9 @@ class Shelter(Passing[Home]):
         if any(isinstance(each, EffectStarted) and each.effect == "once" for each in events):
             raise ProviderError("an effect that may happen only once waits for a durable journal")
         camp = await self._in_camp(conversation_id)
-        return await camp.append(conversation_id, expected_version, events)
+        version = await camp.append(conversation_id, expected_version, events)
+        self._home.wake(conversation_id)  # who still watches there finds that it is away
+        return version
 
     async def read(self, conversation_id: str, after: int = 0) -> list[Event]:
         """See Journal."""

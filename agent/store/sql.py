@@ -204,7 +204,7 @@ class SqlJournal:
         return [HandOffRow(**row._mapping) for row in rows]
 
     def wake(self, conversation_id: str) -> None:
-        """Another process has written to the conversation: whoever watches it looks now."""
+        """See Home."""
         self._watchers.wake(conversation_id)
 
     async def close(self) -> None:
