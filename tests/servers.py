@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 
 import pytest
 
-CI = os.environ.get("CI") == "true"
+from tests.conftest import CI
 
 
 def free_port() -> int:

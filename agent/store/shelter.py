@@ -13,13 +13,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import structlog
 
 from agent.errors import ProviderError
 from agent.events import EffectStarted, Event, dump
+from agent.store.camp import Camp, Remembered
 from agent.store.journal import Conflict, Lease, Taken, new_token
 from agent.store.memory import MemoryJournal
 from agent.store.passing import Home, Passing
@@ -31,45 +32,6 @@ REMEMBERED = 300
 log = structlog.get_logger()
 
 
-@dataclass
-class _Remembered:
-    """What the home has of one conversation, as far as this process knows."""
-
-    events: list[Event] | None = None
-    wrapped: bytes | None = None
-    values: list[SealedValue] | None = None
-    """None, as with `events`, while it is not known what there is."""
-
-
-class _Camp:
-    """What is held while the home is away."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.journal = MemoryJournal(clock=clock)
-        self.base: dict[str, int] = {}
-        """By conversation: how many of its events the home has for certain."""
-        self.written: dict[str, int] = {}
-        """By conversation: how many of its events stand in the home by now."""
-        self.tokens: list[tuple[str, str]] = []
-        """(conversation_id, token) of each that was issued here."""
-
-    async def receive(self, conversation_id: str, known: _Remembered) -> None:
-        """Take in a conversation as the home has it."""
-        if conversation_id in self.base:
-            return
-        if known.events is None or known.values is None:
-            raise ProviderError("the journal's database is gone, and this conversation is half known here")
-        self.base[conversation_id] = await self.journal.append(conversation_id, 0, known.events)
-        if known.wrapped:
-            await self.journal.add_vault_key(conversation_id, known.wrapped)
-            await self.journal.add_vault_values(conversation_id, known.wrapped, known.values)
-
-    async def left(self) -> list[str]:
-        """Conversations of which something is not written yet."""
-        lengths = {each: len(await self.journal.read(each)) for each in self.base}
-        return [each for each, length in lengths.items() if length > self.written.get(each, self.base[each])]
-
-
 class Shelter(Passing[Home]):
     """A Journal and VaultHome over a durable one."""
 
@@ -77,11 +39,11 @@ class Shelter(Passing[Home]):
         super().__init__(home)
         self._clock = clock
         self._retry_secs = retry_secs
-        self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
+        self._remembered: OrderedDict[str, Remembered] = OrderedDict()
         self._tokens: OrderedDict[str, str] = OrderedDict()
         self._leases: dict[str, Lease] = {}
         """By grant: the lease as its own home gave it."""
-        self._camp: _Camp | None = None
+        self._camp: Camp | None = None
         self._returning: asyncio.Task[None] | None = None
 
     @property
@@ -183,7 +145,7 @@ class Shelter(Passing[Home]):
                 self._leave(fault)
         if self._camp:
             self._camp.tokens.append((conversation_id, token))
-            self._remembered.setdefault(conversation_id, _Remembered(events=[], values=[]))
+            self._remembered.setdefault(conversation_id, Remembered(events=[], values=[]))
         self._know_token(token, conversation_id)
         return token
 
@@ -268,8 +230,8 @@ class Shelter(Passing[Home]):
             await self._camp.journal.close()
         await self._home.close()
 
-    def _memory(self, conversation_id: str) -> _Remembered:
-        known = self._remembered.setdefault(conversation_id, _Remembered())
+    def _memory(self, conversation_id: str) -> Remembered:
+        known = self._remembered.setdefault(conversation_id, Remembered())
         self._remembered.move_to_end(conversation_id)
         if len(self._remembered) > REMEMBERED:
             self._remembered.popitem(last=False)
@@ -304,10 +266,12 @@ class Shelter(Passing[Home]):
 
     async def _in_camp(self, conversation_id: str) -> MemoryJournal:
         """The memory with the conversation in it. Raises ProviderError where it is not known here."""
-        if not self._camp or conversation_id not in self._remembered:
+        camp = self._camp
+        if camp and conversation_id not in camp.base and conversation_id in self._remembered:
+            await camp.receive(conversation_id, self._remembered[conversation_id])
+        if not camp or conversation_id not in camp.base:
             raise ProviderError("the journal's database is gone, and this conversation is not remembered here")
-        await self._camp.receive(conversation_id, self._remembered[conversation_id])
-        return self._camp.journal
+        return camp.journal
 
     def _leave(self, fault: ProviderError) -> None:
         """Go on from memory; a fault that will not pass is raised."""
@@ -315,10 +279,10 @@ class Shelter(Passing[Home]):
             raise fault
         if self._camp is None:
             log.warning("the journal's database is gone: conversations go on from memory", error=str(fault))
-            self._camp = _Camp(self._clock)
+            self._camp = Camp(self._clock)
             self._returning = asyncio.create_task(self._return(self._camp))
 
-    async def _return(self, camp: _Camp) -> None:
+    async def _return(self, camp: Camp) -> None:
         while True:
             await asyncio.sleep(self._retry_secs)
             with suppress(ProviderError):
@@ -328,7 +292,7 @@ class Shelter(Passing[Home]):
         log.info("the journal's database is back: what was held is written", conversations=len(camp.written))
         await camp.journal.close()
 
-    async def _bring_home(self, camp: _Camp) -> None:
+    async def _bring_home(self, camp: Camp) -> None:
         """Returns when nothing is left in the camp, without letting anybody write to it in between."""
         await self._home.find_token("")  # only an answer of the database shows that it is there
         while camp.tokens:
@@ -338,7 +302,7 @@ class Shelter(Passing[Home]):
             for conversation_id in left:
                 await self._bring(conversation_id, camp)
 
-    async def _bring(self, conversation_id: str, camp: _Camp) -> None:
+    async def _bring(self, conversation_id: str, camp: Camp) -> None:
         """Write what the home lacks; a part of it may be there, if its acknowledgement was lost."""
         await self._bring_personal(conversation_id, camp.journal)
         base = camp.base[conversation_id]
