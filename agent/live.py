@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.conversation import Conversation, fold
-from agent.events import EffectStarted, Event
+from agent.events import EffectStarted, Event, dump
 from agent.store.journal import Conflict, Journal
 from agent.store.vault import ConversationVault
 
@@ -23,12 +23,15 @@ class LiveConversation:
         vault: ConversationVault,
         session_id: str,
         clock: Callable[[], float],
+        last: Event | None = None,
     ) -> None:
+        """`last` is the event that made `state`; by it the session notices that the journal's order has changed."""
         self.state = state
         self.vault = vault
         self.session_id = session_id
         self.clock = clock
         self._journal = journal
+        self._last = last
         self._pen = asyncio.Lock()
 
     @classmethod
@@ -42,8 +45,9 @@ class LiveConversation:
         clock: Callable[[], float],
     ) -> LiveConversation:
         """Read the journal and fold it. `clock` gives seconds since the epoch."""
-        state = fold(conversation_id, await journal.read(conversation_id))
-        return cls(state, journal=journal, vault=vault, session_id=session_id, clock=clock)
+        events = await journal.read(conversation_id)
+        state, last = fold(conversation_id, events), events[-1] if events else None
+        return cls(state, journal=journal, vault=vault, session_id=session_id, clock=clock, last=last)
 
     @property
     def conversation_id(self) -> str:
@@ -91,13 +95,25 @@ class LiveConversation:
     async def _append(self, events: Sequence[Event]) -> None:
         await self.vault.save()
         await self._journal.append(self.conversation_id, self.state.version, events)
+        self._take(events)
+
+    def _take(self, events: Sequence[Event]) -> None:
         for event in events:
             self.state.apply(event)
+            self._last = event
 
     async def _catch_up(self) -> None:
+        """Fold what is new; all of it, where others wrote before what was held while the journal's home was away."""
         await self.vault.refresh()
-        for event in await self._journal.read(self.conversation_id, after=self.state.version):
-            self.state.apply(event)
+        if self._last is None:
+            return self._take(await self._journal.read(self.conversation_id))
+        events = await self._journal.read(self.conversation_id, after=self.state.version - 1)
+        if events and dump(events[0]) == dump(self._last):
+            return self._take(events[1:])
+        events = await self._journal.read(self.conversation_id)
+        if len(events) >= self.state.version:  # fewer: the conversation was forgotten
+            self.state = fold(self.conversation_id, events)
+            self._last = events[-1]
 
     async def _catch_up_after(self, conflict: Conflict) -> None:
         if conflict.actual_version < self.state.version:

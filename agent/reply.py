@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Set
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -31,6 +31,7 @@ FILLER_AFTER_SECS = 0.8
 """A tool that takes longer on a call is covered by its filler."""
 _MODEL_MAY_SPEAK = frozenset({"ask", "answer", "chat", "unknown", "call"})
 """Decisions whose words a model may choose; those of all others are fixed."""
+MODEL_ASKED = ("the model asked for it",)
 _CITED = re.compile(r"\[Source: ([^\]]+)\]")
 _RECOGNISED = ("started", "done", "unknown")
 
@@ -118,7 +119,22 @@ async def reply(
     )
     decision = _bound(decide(situation), live)
     await _write_down(decision, situation, live, turn)
-    answer = _Answer(turn, situation, decision, live, parts)
+    async with aclosing(carry_out(decision, situation, turn, live, parts)) as acts:
+        async for act in acts:
+            yield act
+
+
+async def carry_out(
+    decision: Decision,
+    situation: Situation,
+    turn: TurnHeard,
+    live: LiveConversation,
+    parts: Parts,
+    *,
+    begun: Set[str] = frozenset(),
+) -> AsyncGenerator[Act, None]:
+    """The acts of a decision that is written down. `begun` are effects that a killed process started in the turn."""
+    answer = _Answer(turn, situation, decision, live, parts, begun)
     acts = answer.acts()
     try:
         async with aclosing(acts):
@@ -188,13 +204,20 @@ class _Answer:
     """One answer while it is made: its acts, and what of it was said."""
 
     def __init__(
-        self, turn: TurnHeard, situation: Situation, decision: Decision, live: LiveConversation, parts: Parts
+        self,
+        turn: TurnHeard,
+        situation: Situation,
+        decision: Decision,
+        live: LiveConversation,
+        parts: Parts,
+        begun: Set[str],
     ) -> None:
         self.turn = turn
         self.situation = situation
         self.decision = decision
         self.live = live
         self.parts = parts
+        self.begun = begun
         self.complete = False
         self.said: list[str] = []
         self.level = "policy"
@@ -305,7 +328,7 @@ class _Answer:
         effect_id = effect_key(self.live.conversation_id, call.tool, call.arguments)
         decision = Decision(
             "confirm",
-            ("the model asked for it",),
+            MODEL_ASKED,
             task=self.decision.task,
             tool=call.tool,
             arguments=call.arguments,
@@ -322,7 +345,7 @@ class _Answer:
         tool = self.parts.tools.get(call.tool)
         says = tool.says if tool else ""
         yield Working("working", says or self.parts.phrases.say("looking"))
-        task = self.parts.runner.start(call, self.live, self.turn.turn_id)
+        task = self.parts.runner.start(call, self.live, self.turn.turn_id, begun=self.begun)
         if says and self.turn.medium == "voice":
             done, _ = await asyncio.wait({task}, timeout=FILLER_AFTER_SECS)
             if not done:
@@ -333,11 +356,20 @@ class _Answer:
         """Write the brief, promise what is true, and pass control."""
         business, live = self.parts.business, self.live
         next_step = business.hand_off.voice if self.turn.medium == "voice" else business.hand_off.chat
-        if live.state.waits_for_human:
+        hand_off_id = f"hand-off-{self.turn.turn_id}"
+        known = live.state.hand_off
+        begun = known is not None and known.hand_off_id == hand_off_id
+        if live.state.waits_for_human and not begun:
             yield self._say(self.parts.phrases.say("already_waiting", next=next_step))
             return
+        if not begun:
+            await self._request_hand_off(hand_off_id, next_step)
+        yield self._say(next_step)
+        yield HandOff(hand_off_id, self.decision.topic or "")
+
+    async def _request_hand_off(self, hand_off_id: str, next_step: str) -> None:
+        business, live = self.parts.business, self.live
         stamp = live.stamp(self.turn.turn_id)
-        hand_off_id = f"hand-off-{self.turn.turn_id}"
         reason = self.decision.reasons[0]
         await live.record(
             ev.HandOffMoved(
@@ -349,8 +381,6 @@ class _Answer:
             ),
             ev.Promised(text=next_step, **stamp),
         )
-        yield self._say(next_step)
-        yield HandOff(hand_off_id, self.decision.topic or "")
 
     def _show(self) -> Show:
         """Sources, quick replies and receipts for the text channels; made from facts, never from prose."""

@@ -12,12 +12,14 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from pipecat.transports.smallwebrtc.connection import SmallWebRTCConnection
 from starlette.exceptions import HTTPException
 
+from agent.errors import ProviderError
 from pipelines.browser import answer_browser
 from pipelines.chat import Desk
 from pipelines.phone import answer_phone
@@ -31,6 +33,7 @@ from transports.livekit import LiveKitParams, livekit_routes
 from transports.twilio import TwilioParams, twilio_routes
 from transports.webrtc import Joined, webrtc_routes
 
+log = structlog.get_logger()
 PAGE = Path(__file__).parent.parent / "transports" / "page" / "static"
 _POLICY = (
     "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; media-src 'self' blob:; "
@@ -61,6 +64,11 @@ def make_app(runtime: Runtime) -> FastAPI:
     @app.exception_handler(HTTPException)
     async def refuse(_: Request, fault: HTTPException) -> Response:
         return EdgeFault(fault.status_code, HTTPStatus(fault.status_code).name.lower(), fault.detail).response()
+
+    @app.exception_handler(ProviderError)
+    async def not_served(_: Request, fault: ProviderError) -> Response:
+        log.warning("a request could not be served", error=str(fault))
+        return EdgeFault(503, "unavailable", runtime.parts.phrases.say("trouble")).response()
 
     @app.middleware("http")
     async def secure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 from agent import events as ev
-from agent.acts import Act
+from agent.acts import Act, Say
 from agent.conversation import Conversation
-from agent.store.journal import Lease
+from agent.live import LiveConversation
+from agent.reply import Parts
+from agent.resume import CutTurn, seems_cut
 from agent.store.vault import ConversationVault
 from pipelines.runtime import Runtime, UnknownToken
 from pipelines.text import answer
+from pipelines.turns import acts_of, cut_turn, finish_cut_turn, turn_of
 from transports.chat import Opened
 from transports.faults import EdgeFault
-
-LEASE_SECS = 60.0
-WAIT_SECS = 20.0
-"""A message waits so long for the answer to the one before it."""
 
 
 class Desk:
@@ -30,17 +28,29 @@ class Desk:
 
     async def say(self, text: str, token: str | None) -> AsyncGenerator[Opened | Act, None]:
         conversation_id, token = await self._find(token)
-        lease = await take_turn(self._runtime, conversation_id)
-        async with lease:
-            live = await self._runtime.open(conversation_id, f"chat-{conversation_id}", "text")
+        parts = self._runtime.parts
+        async with turn_of(self._runtime, conversation_id):
+            live = await self._open(conversation_id)
             yield Opened(token)
-            async with aclosing(answer(text, live, self._runtime.parts)) as acts:
+            said: str | CutTurn = text
+            cut = await cut_turn(self._runtime, live)
+            if cut and _is(text, cut, live, parts):
+                said = cut
+            elif cut:
+                for act in await acts_of(cut, self._runtime, live):
+                    if isinstance(act, Say):
+                        yield act
+                yield Say("\n\n")
+            async with aclosing(answer(said, live, parts)) as acts:
                 async for act in acts:
                     yield act
 
     async def history(self, token: str) -> list[dict[str, Any]]:
         conversation_id, _ = await self._find(token)
         live = await self._runtime.peek(conversation_id)
+        if seems_cut(live.state):
+            live = await self._open(conversation_id)
+            await finish_cut_turn(self._runtime, live)
         return told_turns(live.state, live.vault)
 
     async def later(self, token: str) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
@@ -60,6 +70,9 @@ class Desk:
         if self._runtime.draining:
             yield "state", {"state": "closing", "words": self._runtime.parts.phrases.say("closing")}
 
+    async def _open(self, conversation_id: str) -> LiveConversation:
+        return await self._runtime.open(conversation_id, f"chat-{conversation_id}", "text")
+
     async def _find(self, token: str | None) -> tuple[str, str]:
         if self._runtime.draining:
             raise EdgeFault(503, "closing", self._runtime.parts.phrases.say("closing"))
@@ -71,18 +84,10 @@ class Desk:
             ) from None
 
 
-async def take_turn(runtime: Runtime, conversation_id: str) -> Lease:
-    """The right to answer in a conversation; waits while another session answers. Raises EdgeFault."""
-    owner = f"{conversation_id}-{id(asyncio.current_task())}"
-    try:
-        async with asyncio.timeout(WAIT_SECS):
-            while True:
-                lease = await runtime.journal.lease(conversation_id, "turn", owner, LEASE_SECS)
-                if isinstance(lease, Lease):
-                    return lease
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        raise EdgeFault(409, "busy", "I am still answering your last message. Please wait a moment.") from None
+def _is(text: str, cut: CutTurn, live: LiveConversation, parts: Parts) -> bool:
+    """Whether a message is the cut turn's own, sent once more."""
+    heard = parts.understander.hear(text, live.vault, cut.before.pending, spoken=False)
+    return parts.understander.protect(heard, live.vault) == cut.said.text
 
 
 def told_turns(state: Conversation, vault: ConversationVault) -> list[dict[str, Any]]:

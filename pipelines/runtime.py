@@ -27,8 +27,7 @@ from agent.phrases import Phrases
 from agent.reply import Parts
 from agent.store.journal import Journal
 from agent.store.memory import MemoryJournal
-from agent.store.sql import SqlJournal
-from agent.store.vault import Vault, load_or_make_key
+from agent.store.vault import Vault
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner
 from agent.understanding.embedding import MiniLM
@@ -36,6 +35,7 @@ from agent.understanding.intents import Intents, built_in_examples
 from agent.understanding.model_intents import ModelIntentPolicy, ModelIntents
 from agent.understanding.understander import Understander, training_examples
 from pipelines.ingest import make_retrieval, open_knowledge
+from pipelines.journal import open_journal, vault_key
 from pipelines.services import load_engines, make_model, make_models
 from pipelines.settings import Settings
 from pipelines.text import answer
@@ -93,6 +93,7 @@ class Runtime:
         """
         business, tools = load_business(settings.business)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
+        key = vault_key(settings)
         cache = settings.data_dir / "cache"
         pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2), thread_name_prefix="encoder")
         loading = asyncio.create_task(load_engines(settings, business)) if voice else None
@@ -101,10 +102,7 @@ class Runtime:
         examples = training_examples(business, pages.current().questions)
         intents = await asyncio.to_thread(Intents.train, examples, encoder, cache_dir=cache)
         retrieval = make_retrieval(pages, encoder, pool)
-        key = load_or_make_key(settings.data_dir, settings.vault_key.get_secret_value() if settings.vault_key else None)
-        journal = await SqlJournal.open(
-            settings.database_url or f"sqlite:///{settings.data_dir / 'openline.db'}", clock=time.time
-        )
+        journal = await open_journal(settings, clock=time.time)
         understander = Understander(business, intents, encoder, pool, _intent_model(settings, business, examples))
         parts = _parts(settings, business, tools, understander, retrieval)
         await _warm(parts)
@@ -154,9 +152,8 @@ class Runtime:
             else ("intents", "embedded classifier", "no INTENT_MODEL"),
             ("ear", *s.chosen_ear()),
             ("voice", *s.chosen_voice()),
-            ("journal", "database", "DATABASE_URL is set")
-            if s.database_url
-            else ("journal", "SQLite", "no DATABASE_URL"),
+            ("journal", "Postgres" if s.shares_database else "SQLite", _why("DATABASE_URL", s.database_url)),
+            ("hot copy", "Redis" if s.redis_url else "off", _why("REDIS_URL", s.redis_url)),
             ("knowledge", "embedded index", "built from the business's knowledge folder"),
             ("rooms", s.livekit_url, "LIVEKIT_URL is set") if s.livekit_url else ("rooms", "off", "no LIVEKIT_URL"),
         ]
@@ -194,6 +191,10 @@ class Runtime:
         await self.parts.runner.finish(timeout_secs=grace_secs)
         await self.parts.summariser.finish(timeout_secs=1.0)
         await self.journal.close()
+
+
+def _why(setting: str, value: str) -> str:
+    return f"{setting} is set" if value else f"no {setting}"
 
 
 async def _warm(parts: Parts) -> None:

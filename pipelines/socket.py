@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from fastapi import WebSocket
@@ -19,6 +20,7 @@ from pipelines.dialogue import dialogue
 from pipelines.running import run_to_end
 from pipelines.runtime import Busy, Runtime, Session, UnknownToken
 from pipelines.text import user_aggregator
+from pipelines.turns import finish_cut_turn, present
 from pipelines.voice import client_messages
 from processors.heard import Heard
 from processors.listen import Listen
@@ -40,7 +42,9 @@ async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -
     except Busy:
         await runtime.leave(live, "busy")
         raise EdgeFault(503, "busy", "All lines are busy. Please try again in a moment.") from None
-    async with runtime.carrying(session):
+    async with runtime.carrying(session), present(runtime, live):
+        with suppress(EdgeFault):  # somebody answers: the history will tell
+            await finish_cut_turn(runtime, live)
         await _carry(runtime, session, websocket, token)
 
 

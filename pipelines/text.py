@@ -24,9 +24,10 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 from agent.acts import Act, Done, Say
 from agent.live import LiveConversation
 from agent.reply import Parts
+from agent.resume import CutTurn
 from pipelines.dialogue import dialogue
 from pipelines.running import run_to_end
-from processors.frames import ActFrame
+from processors.frames import ActFrame, CutTurnFrame
 from processors.heard import Heard
 from processors.listen import Listen
 
@@ -54,8 +55,8 @@ def user_aggregator() -> LLMUserAggregator:
     return LLMUserAggregator(LLMContext(), params=params)
 
 
-async def answer(text: str, live: LiveConversation, parts: Parts) -> AsyncGenerator[Act, None]:
-    """The acts that answer one typed message; closing the iterator early cuts the reply off."""
+async def answer(said: str | CutTurn, live: LiveConversation, parts: Parts) -> AsyncGenerator[Act, None]:
+    """The acts that answer one typed message, or finish a cut turn; closing the iterator early cuts the reply off."""
     acts: asyncio.Queue[Act | None] = asyncio.Queue()
     pipeline = Pipeline(
         [
@@ -76,7 +77,10 @@ async def answer(text: str, live: LiveConversation, parts: Parts) -> AsyncGenera
 
     finished = False
     try:
-        await worker.queue_frame(LLMMessagesAppendFrame([{"role": "user", "content": text}], run_llm=True))
+        if isinstance(said, CutTurn):
+            await worker.queue_frame(CutTurnFrame(cut=said))
+        else:
+            await worker.queue_frame(LLMMessagesAppendFrame([{"role": "user", "content": said}], run_llm=True))
         while not finished and (act := await acts.get()) is not None:
             finished = isinstance(act, Done)
             yield act

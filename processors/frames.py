@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
 from agent.acts import Act
 from agent.knowledge.retrieval import Found, NoPassageFound
 from agent.reply import TurnHeard
+from agent.resume import CutTurn
 from agent.understanding.understander import Understanding
 
 
@@ -33,6 +34,13 @@ class TurnFrame(DataFrame):
     turn: TurnHeard | None = None
     understood: Understanding | None = None
     found: Found | NoPassageFound | None = None
+
+
+@dataclass
+class CutTurnFrame(DataFrame):
+    """A turn that a killed process left unanswered, to be finished instead of a new one."""
+
+    cut: CutTurn | None = None
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -9,16 +10,17 @@ import structlog
 from pipecat.frames.frames import Frame, LLMFullResponseEndFrame, LLMFullResponseStartFrame, LLMTextFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from agent.acts import Done, Say
+from agent.acts import Act, Done, Say
 from agent.live import LiveConversation
 from agent.reply import Parts, reply
-from processors.frames import ActFrame, ReplyEndedFrame, ReplyStartedFrame, TurnFrame
+from agent.resume import finish
+from processors.frames import ActFrame, CutTurnFrame, ReplyEndedFrame, ReplyStartedFrame, TurnFrame
 
 log = structlog.get_logger()
 
 
 class Think(FrameProcessor):
-    """A `TurnFrame` in; the words as an LLM's response and the other acts as `ActFrame`s out.
+    """A `TurnFrame`, or a `CutTurnFrame`, in; the words as an LLM's response and the other acts as `ActFrame`s out.
 
     An interruption cancels this stage in the middle of a reply; the core journals what was said by then.
     """
@@ -30,20 +32,23 @@ class Think(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
-        if isinstance(frame, TurnFrame):
-            await self._on_turn(frame)
-        else:
-            await self.push_frame(frame, direction)
+        match frame:
+            case TurnFrame():
+                assert frame.turn and frame.understood and frame.found is not None
+                acts = reply(frame.turn, frame.understood, frame.found, self._live, self._parts)
+                await self._speak(acts, frame.turn.turn_id)
+            case CutTurnFrame(cut=cut) if cut is not None:
+                await self._speak(finish(cut, self._live, self._parts), cut.turn_id)
+            case _:
+                await self.push_frame(frame, direction)
 
-    async def _on_turn(self, frame: TurnFrame) -> None:
-        assert frame.turn and frame.understood and frame.found is not None
-        turn_id = frame.turn.turn_id
+    async def _speak(self, reply: AsyncGenerator[Act, None], turn_id: str) -> None:
         said: list[str] = []
         await self.push_frame(ReplyStartedFrame(turn_id=turn_id))
         await self.push_frame(LLMFullResponseStartFrame())
         done = Done(turn_id)
         try:
-            async with aclosing(reply(frame.turn, frame.understood, frame.found, self._live, self._parts)) as acts:
+            async with aclosing(reply) as acts:
                 async for act in acts:
                     match act:
                         case Say():

@@ -56,6 +56,8 @@ debian_package libflite1 "$(library libflite.so)"
 debian_package libportaudio2 "$(library libportaudio.so)"
 if [ "${OPENLINE_EXTRA:-}" = dev ]; then
     debian_package chromium "command -v chromium || command -v google-chrome"
+    debian_package redis-server "command -v redis-server"
+    debian_package postgresql "ls /usr/lib/postgresql/*/bin/initdb || command -v initdb"
     debian_package pulseaudio "command -v pulseaudio"
     debian_package pulseaudio-utils "command -v pactl"
     debian_package libasound2-plugins "ls /usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so"

@@ -73,7 +73,7 @@ class Decision:
     def details(self) -> dict[str, Any]:
         """What the journal keeps beside the action and its reasons."""
         kept: dict[str, Any] = {"task": self.task}
-        for name in ("finishes", "slot", "value", "tool", "effect_id", "topic"):
+        for name in ("finishes", "slot", "value", "tool", "effect_id", "topic", "again"):
             if getattr(self, name):
                 kept[name] = getattr(self, name)
         if self.arguments:

@@ -1,4 +1,5 @@
-"""The journal: one append-only list of events per conversation. The homes are `memory.py` and `sql.py`.
+"""The journal: one append-only list of events per conversation. Its homes are `memory.py` and `sql.py`;
+`redis.py` may stand before the latter, and `shelter.py` before both.
 
     append(conversation_id, expected_version, events) -> version                   raises Conflict
     read(conversation_id, after) -> events         watch(conversation_id, after) -> events, as they come
@@ -113,8 +114,11 @@ class Journal(Protocol):
         """Destroy the vault's key, then everything else that is kept of a conversation."""
         ...
 
-    async def issue_token(self, conversation_id: str) -> str:
-        """A new customer's token: 128 random bits, urlsafe. Only its SHA-256 is kept."""
+    async def issue_token(self, conversation_id: str, token: str | None = None) -> str:
+        """A new customer's token: 128 random bits, urlsafe. Only its SHA-256 is kept.
+
+        A `token` that was given to the customer while no home could be reached is kept as it is.
+        """
         ...
 
     async def find_token(self, token: str) -> str | None:

@@ -94,9 +94,9 @@ class MemoryJournal:
         self._tokens = {hashed: of for hashed, of in self._tokens.items() if of != conversation_id}
         self._watchers.wake(conversation_id)
 
-    async def issue_token(self, conversation_id: str) -> str:
+    async def issue_token(self, conversation_id: str, token: str | None = None) -> str:
         """See Journal."""
-        token = new_token()
+        token = token or new_token()
         self._tokens[hash_token(token)] = conversation_id
         return token
 
@@ -122,6 +122,10 @@ class MemoryJournal:
         rows = [row for kept in self._kept.values() for row in kept.views.hand_offs.values()]
         rows.sort(key=lambda row: (row.requested_at, row.conversation_id, row.hand_off_id))
         return [row for row in rows if row.state not in CLOSED]
+
+    def wake(self, conversation_id: str) -> None:
+        """See Home."""
+        self._watchers.wake(conversation_id)
 
     async def close(self) -> None:
         """See Journal."""

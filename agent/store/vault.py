@@ -17,16 +17,11 @@ that this needs two workers at the same moment.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hmac
 import json
-import os
 import re
-import secrets
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NoReturn, Protocol
 from weakref import WeakSet, WeakValueDictionary
 
@@ -34,26 +29,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from agent.errors import OpenlineError, ProviderError
+from agent.store.keys import KEY_BYTES, VaultKeyFault, seal, unseal
+from agent.store.personal import TOKEN, PersonalValue, Purpose, hidden, token_of
 
-Purpose = Literal["tool", "speech", "text", "desk"]
-
-KEY_BYTES = 32
-_NONCE_BYTES = 12  # NIST SP 800-38D: 96 random bits
-_TOKEN = re.compile(r"\[([A-Z]+)_([0-9]+)\]")
-_LOOKS_LIKE_TOKEN = re.compile(r"\[(\s*[^\W\d_]+_\w+\s*)\]")
 _KIND = re.compile(r"[A-Z]+")
-_MORE_ADDRESS_BEFORE = re.compile(r"[._+-]")
-_MORE_ADDRESS_AFTER = re.compile(r"[_+-]|\.\w")
-
-_IN_FULL = frozenset({"EMAIL", "PHONE", "ADDRESS", "STREET", "NAME"})
-"""Kinds that speech, text and desk may have in full; tools have every kind in full."""
-_LAST_FOUR = {"CARD": "card", "SSN": "Social Security number", "IBAN": "account"}
-"""Kinds of which speech, text and desk have the last four characters. Of any other kind they have nothing."""
-
-_IN_NUMBERS = frozenset(" \t\n\u00a0\u2009\u202f-\u2010\u2011\u2013./()")
-_IN_WORDS = _IN_NUMBERS | frozenset(",'\u2019")
-_MAX_SEPARATORS = 3
-"""What may stand between the letters and digits of a value where `hide` finds it, and how much of it."""
 
 
 class VaultLocked(OpenlineError):
@@ -62,10 +41,6 @@ class VaultLocked(OpenlineError):
 
 class VaultForgotten(OpenlineError):
     """The conversation was forgotten: its key is destroyed, and nothing more is kept under it."""
-
-
-class VaultKeyFault(OpenlineError):
-    """VAULT_KEY or its file is no key of 32 bytes."""
 
 
 class TokensMoved(OpenlineError):
@@ -112,40 +87,15 @@ class VaultHome(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class _Value:
-    kind: str
-    number: int
-    value: str
-    canonical: str
-
-    @property
-    def token(self) -> str:
-        return _token(self.kind, self.number)
-
-    def shown(self, purpose: Purpose) -> str:
-        """What a purpose may have of it."""
-        if purpose == "tool" or self.kind in _IN_FULL:
-            return self.value
-        return self.last_four() or f"the {_LAST_FOUR.get(self.kind, self.kind.lower())}"
-
-    def last_four(self) -> str | None:
-        """`card ending in 1234`; None for kinds and values of which not even that is shown."""
-        characters = [ch for ch in self.canonical if ch.isalnum()]
-        if self.kind not in _LAST_FOUR or len(characters) < 8:
-            return None
-        return f"{_LAST_FOUR[self.kind]} ending in {''.join(characters[-4:])}"
-
-
 class _Values:
     """What a process knows of one conversation's personal data."""
 
     def __init__(self, conversation_id: str, home: VaultHome, vault_key: bytes) -> None:
         self.conversation_id = conversation_id
-        self.by_token: dict[str, _Value] = {}
-        self.unsaved: dict[str, _Value] = {}
+        self.by_token: dict[str, PersonalValue] = {}
+        self.unsaved: dict[str, PersonalValue] = {}
         self.sessions: WeakSet[ConversationVault] = WeakSet()
-        self._by_canonical: dict[tuple[str, str], _Value] = {}
+        self._by_canonical: dict[tuple[str, str], PersonalValue] = {}
         self._last_number: dict[str, int] = {}
         self._home = home
         self._vault_key = vault_key
@@ -157,7 +107,7 @@ class _Values:
     def protect(self, kind: str, value: str, canonical: str) -> str:
         known = self._by_canonical.get((kind, canonical))
         if known is None:
-            known = _Value(kind, self._last_number.get(kind, 0) + 1, value, canonical)
+            known = PersonalValue(kind, self._last_number.get(kind, 0) + 1, value, canonical)
             self._learn(known)
             self.unsaved[known.token] = known
         return known.token
@@ -187,14 +137,14 @@ class _Values:
         if self._forgotten:
             self._forget()
         if self._key is None or self._wrapped is None:
-            new = _seal(self._vault_key, AESGCM.generate_key(8 * KEY_BYTES), self.conversation_id.encode())
+            new = seal(self._vault_key, AESGCM.generate_key(8 * KEY_BYTES), self.conversation_id.encode())
             wrapped = await self._home.add_vault_key(self.conversation_id, new)
             return self._unlock(wrapped), wrapped
         return self._key, self._wrapped
 
     def _unlock(self, wrapped: bytes) -> bytes:
         try:
-            self._key = _unseal(self._vault_key, wrapped, self.conversation_id.encode())
+            self._key = unseal(self._vault_key, wrapped, self.conversation_id.encode())
         except InvalidTag:
             raise VaultLocked(
                 "VAULT_KEY does not open this conversation's personal data: it was locked with another key. "
@@ -224,10 +174,10 @@ class _Values:
         return bool(new)
 
     def _knows(self, sealed: SealedValue) -> bool:
-        token = _token(sealed.kind, sealed.number)
+        token = token_of(sealed.kind, sealed.number)
         return token in self.by_token and token not in self.unsaved
 
-    def _make_room(self, new: Sequence[_Value]) -> None:
+    def _make_room(self, new: Sequence[PersonalValue]) -> None:
         """Values that the home keeps come in; an unsaved one moves where its number or its value is kept."""
         unsaved, self.unsaved = self.unsaved, {}
         for token, value in unsaved.items():
@@ -245,23 +195,23 @@ class _Values:
         for session in self.sessions:
             session.tokens_moved(moved)
 
-    def _learn(self, value: _Value) -> None:
+    def _learn(self, value: PersonalValue) -> None:
         self.by_token[value.token] = value
         self._by_canonical[value.kind, value.canonical] = value
         self._last_number[value.kind] = max(value.number, self._last_number.get(value.kind, 0))
 
-    def _seal(self, value: _Value, key: bytes) -> SealedValue:
+    def _seal(self, value: PersonalValue, key: bytes) -> SealedValue:
         content = json.dumps([value.value, value.canonical]).encode()
-        sealed = _seal(key, content, self._aad(value.token))
+        sealed = seal(key, content, self._aad(value.token))
         return SealedValue(value.kind, value.number, _fingerprint(key, value), sealed)
 
-    def _open(self, sealed: SealedValue, key: bytes) -> _Value:
+    def _open(self, sealed: SealedValue, key: bytes) -> PersonalValue:
         try:
-            content = _unseal(key, sealed.sealed, self._aad(_token(sealed.kind, sealed.number)))
+            content = unseal(key, sealed.sealed, self._aad(token_of(sealed.kind, sealed.number)))
         except InvalidTag:
             raise VaultLocked("a personal value of this conversation was altered in its home") from None
         value, canonical = json.loads(content)
-        return _Value(sealed.kind, sealed.number, value, canonical)
+        return PersonalValue(sealed.kind, sealed.number, value, canonical)
 
     def _aad(self, token: str) -> bytes:
         return f"{self.conversation_id}\0{token}".encode()
@@ -304,14 +254,14 @@ class ConversationVault:
             known = self._values.by_token.get(match[0])
             return known.shown(purpose) if known else match[0]
 
-        return _TOKEN.sub(shown, text)
+        return TOKEN.sub(shown, text)
 
     def hide(self, text: str) -> str:
         """A text with every known value as its token, however spaced, dashed or capitalised.
 
         What `reveal_text` made of a token is found again, "card ending in 1234" among it.
         """
-        return _hidden(text, self._values.by_token.values())
+        return hidden(text, self._values.by_token.values())
 
     async def save(self) -> None:
         """Keep what is new; returns when the home has it, and at once where nothing is new.
@@ -364,167 +314,7 @@ class Vault:
         return ConversationVault(self._known.setdefault(conversation_id, fresh))
 
 
-@dataclass(frozen=True)
-class _Form:
-    """One way in which a value may stand in a text."""
-
-    value: _Value
-    text: str
-    letters: str
-
-
-class _Hiding:
-    """A text in which values are looked for by their letters and digits alone."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        letters: list[str] = []
-        self._at: list[int] = []
-        """Where in the text each of the letters stands."""
-        for i, ch in enumerate(_TOKEN.sub(lambda match: "\0" * len(match[0]), text)):
-            if ch.isalnum() or ch == "\0":
-                folded = ch.casefold()
-                letters.append(folded)
-                self._at += [i] * len(folded)
-        self._letters = "".join(letters)
-
-    def of(self, forms: Iterable[_Form]) -> str:
-        """The text with the values as their tokens; where two overlap, the longer one is hidden."""
-        found: list[tuple[int, int, str]] = []
-        for form in sorted(forms, key=lambda form: -len(form.letters)):
-            for start, end in self._stretches(form):
-                if all(end <= other or start >= other_end for other, other_end, _ in found):
-                    found.append((start, end, form.value.token))
-        text = self._text
-        for start, end, token in sorted(found, reverse=True):
-            text = text[:start] + token + text[end:]
-        return text
-
-    def _stretches(self, form: _Form) -> Iterator[tuple[int, int]]:
-        position = self._letters.find(form.letters)
-        while position >= 0:
-            last = position + len(form.letters) - 1
-            start, end = self._at[position], self._at[last] + 1
-            if self._is_whole(position, last) and self._is_written_so(start, end, form):
-                yield self._with_opening(start, end), end
-            position = self._letters.find(form.letters, position + 1)
-
-    def _is_whole(self, position: int, last: int) -> bool:
-        """Whether no letter or digit touches the stretch."""
-        start, end = self._at[position], self._at[last] + 1
-        before, after = self._text[start - 1 : start], self._text[end : end + 1]
-        cut = (position > 0 and self._at[position - 1] == start) or self._at[last + 1 : last + 2] == [end - 1]
-        return not (before.isalnum() or after.isalnum() or cut)
-
-    def _is_written_so(self, start: int, end: int, form: _Form) -> bool:
-        """Whether capitals and what stands in between leave it the same value. A name may also be a word."""
-        stretch = self._text[start:end]
-        if form.value.kind == "EMAIL":
-            same = stretch.casefold() == _trimmed(form.text).casefold()
-            return (
-                same
-                and not _MORE_ADDRESS_BEFORE.search(self._text, max(0, start - 1), start)
-                and not (_MORE_ADDRESS_AFTER.match(self._text, end))
-            )
-        if form.value.kind == "NAME" and stretch.isalnum():
-            return stretch == form.value.value or not stretch[0].islower()
-        between = _IN_NUMBERS if form.letters.isdigit() else _IN_WORDS
-        gaps = re.split(r"[^\W_]+", stretch)
-        return all(len(gap) <= _MAX_SEPARATORS and between.issuperset(gap) for gap in gaps)
-
-    def _with_opening(self, start: int, end: int) -> int:
-        """The start, with the sign or bracket that opens a telephone number."""
-        if self._text[start - 1 : start] == "(" and ")" in self._text[start:end]:
-            start -= 1
-        return start - 1 if self._text[start - 1 : start] == "+" else start
-
-
-def _hidden(text: str, values: Iterable[_Value]) -> str:
-    letters = _letters(text)
-    forms = [
-        _Form(value, form, _letters(form))
-        for value in values
-        for form in {value.value, value.canonical, value.last_four() or value.value}
-    ]
-    present = [form for form in forms if form.letters and form.letters in letters]
-    return _Hiding(text).of(present) if present else text
-
-
-def neutralise(text: str) -> str:
-    """Text as a user typed it, with what looks like a token, `[EMAIL_1]`, put into round brackets."""
-    return _LOOKS_LIKE_TOKEN.sub(r"(\1)", text)
-
-
-def load_or_make_key(data_dir: Path, configured: str | None) -> bytes:
-    """The vault's key: VAULT_KEY where it is configured, else `vault.key` in `data_dir`, made at first.
-
-    32 bytes; both are base64. Raises VaultKeyFault. Blocks: for the start only.
-    """
-    if configured:
-        return _decoded(configured, "VAULT_KEY")
-    path = data_dir / "vault.key"
-    try:
-        if not path.exists():
-            data_dir.mkdir(parents=True, exist_ok=True)
-            _make_key_file(path)
-        return _decoded(path.read_text(encoding="ascii", errors="replace"), str(path))
-    except OSError as fault:
-        raise VaultKeyFault(f"the vault's key cannot be kept in {path}: {fault.strerror or fault}") from fault
-
-
-def _decoded(text: str, source: str) -> bytes:
-    try:
-        key = base64.b64decode(text.strip().replace("-", "+").replace("_", "/"), validate=True)
-    except (binascii.Error, ValueError):
-        raise VaultKeyFault(f"{source} is not base64; make one with: openssl rand -base64 32") from None
-    if len(key) != KEY_BYTES:
-        raise VaultKeyFault(
-            f"{source} holds {len(key)} bytes instead of {KEY_BYTES}; make one with: openssl rand -base64 32"
-        )
-    return key
-
-
-def _make_key_file(path: Path) -> None:
-    """A new key, readable by its owner only; the first of several processes wins, whole or not at all."""
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            return
-    finally:
-        draft.unlink()
-
-
-def _letters(text: str) -> str:
-    """Letters and digits alone, without regard to capitals."""
-    return re.sub(r"[\W_]+", "", text).casefold()
-
-
-def _trimmed(text: str) -> str:
-    """From the first letter or digit to the last."""
-    return re.sub(r"^[\W_]+|[\W_]+$", "", text)
-
-
-def _token(kind: str, number: int) -> str:
-    return f"[{kind}_{number}]"
-
-
-def _seal(key: bytes, content: bytes, aad: bytes) -> bytes:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, content, aad)
-
-
-def _unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
-    return AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], aad)
-
-
-def _fingerprint(key: bytes, value: _Value) -> str:
+def _fingerprint(key: bytes, value: PersonalValue) -> str:
     mac_key = hmac.digest(key, b"fingerprints", "sha256")
     content = f"{value.kind}\0{value.canonical}".encode(errors="surrogatepass")
     return hmac.digest(mac_key, content, "sha256").hex()

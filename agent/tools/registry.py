@@ -61,6 +61,8 @@ class Tool:
     arguments: type[Any]
     """A pydantic model that validates them."""
     required: tuple[str, ...]
+    keyed: bool = False
+    """A call that is repeated with the same idempotency key changes nothing and gives the first result."""
 
 
 def tool(
@@ -69,6 +71,7 @@ def tool(
     confirm: str = "",
     says: str = "",
     timeout_secs: float = 10.0,
+    keyed: bool = False,
 ) -> Callable[[Callable[..., Awaitable[Result]]], Callable[..., Awaitable[Result]]]:
     """Mark a function of `tools.py` as a tool.
 
@@ -77,10 +80,12 @@ def tool(
         confirm: The question asked before it runs, with the arguments in braces; empty asks nothing.
         says: Spoken while it runs.
         timeout_secs: After this it counts as failed (safe) or unknown (once).
+        keyed: For `once`: a call repeated with the same `idempotency_key` gives the first result and changes
+            nothing. Only such an effect is run again after the process was killed in the middle of it.
     """
 
     def mark(function: Callable[..., Awaitable[Result]]) -> Callable[..., Awaitable[Result]]:
-        function.__openline_tool__ = (effect, confirm, says, timeout_secs)  # type: ignore[attr-defined]
+        function.__openline_tool__ = (effect, confirm, says, timeout_secs, keyed)  # type: ignore[attr-defined]
         return function
 
     return mark
@@ -88,7 +93,7 @@ def tool(
 
 def describe(function: Callable[..., Awaitable[Result]]) -> Tool:
     """The `Tool` of a marked function. Raises ValueError, in plain words, on a signature that cannot serve."""
-    effect, confirm, says, timeout_secs = function.__openline_tool__  # type: ignore[attr-defined]
+    effect, confirm, says, timeout_secs, keyed = function.__openline_tool__  # type: ignore[attr-defined]
     name = function.__name__
     if not inspect.iscoroutinefunction(function):
         raise ValueError(f"{name}: write it as `async def`")
@@ -130,6 +135,7 @@ def describe(function: Callable[..., Awaitable[Result]]) -> Tool:
         parameters=schema,
         arguments=model,
         required=tuple(n for n, (_, default) in fields.items() if default is ...),
+        keyed=keyed,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from agent import events as ev
 from agent.conversation import Effect
-from agent.errors import ToolProblem
+from agent.errors import ProviderError, ToolProblem
 from agent.live import LiveConversation
 from agent.llm.prompt import ToolCall, ToolOutcome
 from agent.phrases import Phrases
@@ -60,9 +60,14 @@ class ToolRunner:
         self._slots = asyncio.Semaphore(at_once)
         self._running: set[asyncio.Task[ToolOutcome]] = set()
 
-    def start(self, call: ToolCall, live: LiveConversation, turn_id: str) -> asyncio.Task[ToolOutcome]:
-        """Begin a call; await the task under `asyncio.shield`, so that a cut-off reply does not cut it off."""
-        task = asyncio.create_task(self._run(call, live, turn_id))
+    def start(
+        self, call: ToolCall, live: LiveConversation, turn_id: str, *, begun: Set[str] = frozenset()
+    ) -> asyncio.Task[ToolOutcome]:
+        """Begin a call; await the task under `asyncio.shield`, so that a cut-off reply does not cut it off.
+
+        `begun` are the effects that a killed process has started in this turn.
+        """
+        task = asyncio.create_task(self._run(call, live, turn_id, begun))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
@@ -83,7 +88,7 @@ class ToolRunner:
             return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in fault.errors(include_input=False))
         return None
 
-    async def _run(self, call: ToolCall, live: LiveConversation, turn_id: str) -> ToolOutcome:
+    async def _run(self, call: ToolCall, live: LiveConversation, turn_id: str, begun: Set[str]) -> ToolOutcome:
         fault = self.checked(call)
         if fault:
             return ToolOutcome(call, "invalid", {"error": fault}, "")
@@ -91,15 +96,43 @@ class ToolRunner:
         key = effect_key(live.conversation_id, tool.name, call.arguments)
         effect_id = key if tool.effect == "once" else f"{tool.name}-{turn_id}-{call.call_id}"
         known = live.state.effects.get(effect_id)
+        if known and effect_id in begun:
+            return await self._finished(tool, call, live, known, turn_id)
         if tool.effect == "once" and known and known.state in ("started", "done", "unknown"):
             return self._recognised(call, known, live)
         stamp = live.stamp(turn_id)
         started = ev.EffectStarted(
             effect_id=effect_id, tool=tool.name, arguments=call.arguments, effect=tool.effect, **stamp
         )
-        if not await live.record_first(started):
-            return self._recognised(call, live.state.effects[effect_id], live)
-        status, result = await self._call(tool, call, live, key)
+        try:
+            if not await live.record_first(started):
+                return self._recognised(call, live.state.effects[effect_id], live)
+        except ProviderError:  # its start cannot be kept, so it does not happen
+            waits = {"says": self._phrases.say("tool_waits"), "kind": "down"}
+            return await self._ended(call, live, effect_id, turn_id, "failed", waits)
+        return await self._ended(call, live, effect_id, turn_id, *await self._call(tool, call, live, key))
+
+    async def _finished(
+        self, tool: Tool, call: ToolCall, live: LiveConversation, known: Effect, turn_id: str
+    ) -> ToolOutcome:
+        """The outcome of a call that a killed process began: run again only where that changes nothing."""
+        if known.state in ("done", "failed", "unknown"):
+            return ToolOutcome(call, known.state, known.result, str(known.result.get("says", "")))
+        if tool.effect == "safe" or tool.keyed:
+            key = effect_key(live.conversation_id, tool.name, call.arguments)
+            return await self._ended(call, live, known.effect_id, turn_id, *await self._call(tool, call, live, key))
+        result = {"says": self._phrases.say("tool_unknown", who=self._who), "kind": "down"}
+        return await self._ended(call, live, known.effect_id, turn_id, "unknown", result)
+
+    async def _ended(
+        self,
+        call: ToolCall,
+        live: LiveConversation,
+        effect_id: str,
+        turn_id: str,
+        status: ev.EffectStatus,
+        result: dict[str, Any],
+    ) -> ToolOutcome:
         result = _protected(result, live, self._understander)
         await live.record(ev.EffectEnded(effect_id=effect_id, status=status, result=result, **live.stamp(turn_id)))
         return ToolOutcome(call, status, result, str(result.get("says", "")))

@@ -16,7 +16,8 @@ from agent.business import Business
 from agent.conversation import Conversation, Pending
 from agent.events import EntityFound
 from agent.safety.injection import strip_roles, suspicious
-from agent.store.vault import ConversationVault, neutralise
+from agent.store.personal import neutralise
+from agent.store.vault import ConversationVault
 from agent.understanding.clauses import Clause, clauses
 from agent.understanding.cleaning import MAX_CHARS, clean
 from agent.understanding.embedding import Encoder

@@ -54,7 +54,7 @@ async def order_status(context: ToolContext, order_number: str) -> dict[str, Any
     return _facts(_found(order, order_number))
 
 
-@tool(effect="once", confirm="Shall I cancel order {order_number}?", says="One moment, I am cancelling it.")
+@tool(effect="once", keyed=True, confirm="Shall I cancel order {order_number}?", says="One moment, I am cancelling it.")
 async def cancel_order(context: ToolContext, order_number: str) -> dict[str, Any]:
     """Cancel a whole order that has not left the warehouse.
 
@@ -75,6 +75,7 @@ async def cancel_order(context: ToolContext, order_number: str) -> dict[str, Any
 
 @tool(
     effect="once",
+    keyed=True,
     confirm="Shall I start a return for order {order_number}, reason: {reason}?",
     says="One moment, I am setting up the return.",
 )
@@ -100,6 +101,7 @@ async def start_return(context: ToolContext, order_number: str, reason: Reason) 
 
 @tool(
     effect="once",
+    keyed=True,
     confirm="Shall I send order {order_number} to {address}?",
     says="One moment, I am changing the address.",
 )
@@ -128,6 +130,7 @@ async def change_address(context: ToolContext, order_number: str, address: str) 
 
 @tool(
     effect="once",
+    keyed=True,
     confirm="Shall I use {email} for order {order_number} from now on?",
     says="One moment, I am changing the e-mail address.",
 )
@@ -155,6 +158,7 @@ async def update_email(context: ToolContext, order_number: str, email: str) -> d
 
 @tool(
     effect="once",
+    keyed=True,
     confirm="Shall I book a call-back to {phone} on {day}?",
     says="One moment, I am booking the call.",
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,16 +12,11 @@ from typing import Any, Self
 
 import httpx
 
+from tests.servers import free_port
+
 ROOT = Path(__file__).parents[2]
 ADMIN_TOKEN = "admin-of-the-tests"
 START_SECS = 90
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Server:

@@ -1,19 +1,24 @@
-"""The homes of the journal, each held to the same contract."""
+"""The homes of the journal, each held to the same contract: in memory, in SQL, and with Redis in front."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from agent.store.database import Database
 from agent.store.memory import MemoryJournal
+from agent.store.passing import Home
+from agent.store.redis import RedisFront
 from agent.store.sql import SqlJournal
+from tests.servers import PostgresServer, RedisServer, running
 
-Home = MemoryJournal | SqlJournal
-POSTGRES = os.environ.get("OPENLINE_TEST_POSTGRES", "")
+HOMES = ["memory", "sqlite", "postgres", "sqlite+redis", "postgres+redis"]
+Another = Callable[[], Awaitable[Home]]
+"""Opens the same home once more, as another worker does."""
 
 
 class Clock:
@@ -31,6 +36,18 @@ def clock() -> Clock:
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    with running(RedisServer()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with running(PostgresServer()) as server:
+        yield server
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> str:
     """The URL of an empty SQLite database."""
@@ -43,23 +60,80 @@ def on_disk(tmp_path: Path) -> Callable[[], bytes]:
     return lambda: b"".join(path.read_bytes() for path in sorted(tmp_path.glob("journal.db*")))
 
 
-@pytest.fixture(
-    params=[
-        "memory",
-        "sqlite",
-        *(["postgres"] if POSTGRES else []),
-    ]
-)
-async def home(request: pytest.FixtureRequest, database: str, clock: Clock) -> AsyncIterator[Home]:
-    """A home; one in Postgres may hold other conversations as well."""
-    made: Home
-    if request.param == "memory":
-        made = MemoryJournal(clock=clock)
-    else:
-        url = POSTGRES if request.param == "postgres" else database
-        made = await SqlJournal.open(url, clock=clock, poll_secs=0.01)
-    yield made
-    await made.close()
+@pytest.fixture(params=HOMES)
+def kind(request: pytest.FixtureRequest) -> str:
+    home: str = request.param
+    return home
+
+
+@pytest.fixture
+def kept(kind: str) -> None:
+    """For what only a home can show that several workers share."""
+    if kind == "memory":
+        pytest.skip("memory is no home of several workers")
+
+
+@pytest.fixture
+def home_url(kind: str, database: str, request: pytest.FixtureRequest) -> str:
+    """Where the home's SQL is; Postgres is shared by the whole run and may hold other conversations."""
+    if kind.startswith("postgres"):
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        return server.url
+    return database
+
+
+@pytest.fixture
+def redis_url(kind: str, request: pytest.FixtureRequest) -> str:
+    if not kind.endswith("redis"):
+        return ""
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return server.url
+
+
+@pytest.fixture
+async def another(kind: str, home_url: str, redis_url: str, clock: Clock) -> AsyncIterator[Another]:
+    async with AsyncExitStack() as stack:
+
+        async def opened() -> Home:
+            home: Home
+            if kind == "memory":
+                home = MemoryJournal(clock=clock)
+            else:
+                home = sql = await SqlJournal.open(home_url, clock=clock, poll_secs=0.01)
+                if redis_url:
+                    home = await RedisFront.open(sql, redis_url, clock=clock, retry_secs=0.01)
+            stack.push_async_callback(home.close)
+            return home
+
+        yield opened
+
+
+@pytest.fixture
+async def home(another: Another) -> Home:
+    return await another()
+
+
+_BROKEN = {
+    "sqlite": ["CREATE TRIGGER broken BEFORE DELETE ON events BEGIN SELECT RAISE(FAIL, 'disk'); END"],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION broken() RETURNS trigger AS 'BEGIN RAISE EXCEPTION ''disk''; END' LANGUAGE plpgsql",
+        "CREATE TRIGGER broken BEFORE DELETE ON events EXECUTE FUNCTION broken()",
+    ],
+}
+
+
+@pytest.fixture
+async def broken_deletes(kept: None, home: Home, home_url: str) -> AsyncIterator[None]:
+    """The home's disk fails where events are deleted."""
+    database = Database(home_url)
+    async with database.engine.begin() as connection:
+        for statement in _BROKEN[database.dialect]:
+            await connection.exec_driver_sql(statement)
+    yield
+    async with database.engine.begin() as connection:
+        of_table = " ON events" if database.shared else ""
+        await connection.exec_driver_sql(f"DROP TRIGGER broken{of_table}")
+    await database.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 CODE = """
 import sys
-import agent.store.journal, agent.store.memory, agent.store.sql, agent.store.vault, agent.store.views
+import agent.store.memory, agent.store.redis, agent.store.shelter, agent.store.sql, agent.store.vault
 print(sorted(sys.modules.keys() & {"pipecat", "fastapi", "starlette", "livekit", "processors", "pipelines"}))
 """
 

@@ -14,9 +14,11 @@ from sqlalchemy.schema import CreateTable
 
 from agent.errors import ProviderError
 from agent.events import HandOffMoved, SessionJoined, UserSaid
-from agent.store import sql
+from agent.store import database as db
+from agent.store.database import database_url
 from agent.store.journal import Conflict
-from agent.store.sql import SqlJournal, database_url
+from agent.store.sql import SqlJournal
+from agent.store.tables import TABLES
 from agent.store.vault import Vault
 
 PLANTED = b"sunflower"
@@ -127,21 +129,6 @@ async def test_a_forgotten_conversation_is_in_no_file(on_disk: OnDisk, sqlite_ho
     assert b"a tulip" in on_disk()
 
 
-async def test_the_vaults_key_goes_first(tmp_path: Path, sqlite_home: SqlJournal) -> None:
-    """A disk that fails within the second step leaves events, but no key."""
-    vault = await Vault(sqlite_home, KEY).open("c")
-    vault.protect("EMAIL", "jane@example.com", "jane@example.com")
-    await vault.save()
-    await sqlite_home.append("c", 0, [said("[EMAIL_1]")])
-    with sqlite3.connect(tmp_path / "journal.db") as fault:
-        fault.execute("CREATE TRIGGER broken BEFORE DELETE ON events BEGIN SELECT RAISE(FAIL, 'disk'); END")
-    with pytest.raises(Exception, match="disk"):
-        await sqlite_home.forget("c")
-    assert await sqlite_home.vault_key("c") is None
-    assert await sqlite_home.vault_values("c") == []
-    assert await sqlite_home.read("c") == [said("[EMAIL_1]")]
-
-
 async def test_an_append_stands_whole_or_not_at_all(tmp_path: Path, sqlite_home: SqlJournal) -> None:
     with sqlite3.connect(tmp_path / "journal.db") as fault:
         fault.execute("CREATE TRIGGER bad BEFORE INSERT ON hand_offs BEGIN SELECT RAISE(FAIL, 'disk'); END")
@@ -155,11 +142,11 @@ async def test_an_append_stands_whole_or_not_at_all(tmp_path: Path, sqlite_home:
 
 async def test_sqlite_is_set_up_for_a_server(sqlite_home: SqlJournal) -> None:
     wanted = {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "secure_delete": 1}
-    async with sqlite_home._engine.connect() as connection:
+    async with sqlite_home.database.engine.connect() as connection:
         found = {n: (await connection.exec_driver_sql(f"PRAGMA {n}")).scalar_one() for n in wanted}
         assert found == wanted
         busy = await connection.exec_driver_sql("PRAGMA busy_timeout")
-        assert busy.scalar_one() == sql.BUSY_TIMEOUT_MS
+        assert busy.scalar_one() == db.BUSY_TIMEOUT_MS
 
 
 async def test_a_reader_who_is_cancelled_leaves_the_home_working(sqlite_home: SqlJournal) -> None:
@@ -243,5 +230,5 @@ def test_a_url_that_cannot_be_used_is_a_clear_fault(url: str, words: str) -> Non
 
 
 def test_the_tables_can_be_written_for_postgres() -> None:
-    for table in sql._TABLES.sorted_tables:
+    for table in TABLES.sorted_tables:
         assert str(CreateTable(table).compile(dialect=postgresql.dialect()))

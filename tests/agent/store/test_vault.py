@@ -14,19 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.store.keys import VaultKeyFault, load_or_make_key
 from agent.store.memory import MemoryJournal
+from agent.store.personal import Purpose, neutralise
 from agent.store.sql import SqlJournal
 from agent.store.vault import (
     ConversationVault,
-    Purpose,
     SealedValue,
     TokensMoved,
     Vault,
     VaultForgotten,
-    VaultKeyFault,
     VaultLocked,
-    load_or_make_key,
-    neutralise,
 )
 
 KEY = bytes(range(32))
@@ -516,7 +514,7 @@ def test_of_two_processes_that_start_at_once_the_first_makes_the_key(
         of_the_first.append(load_or_make_key(tmp_path, None))
         return secrets.token_bytes(count)
 
-    monkeypatch.setattr("agent.store.vault.secrets.token_bytes", token_bytes)
+    monkeypatch.setattr("agent.store.keys.secrets.token_bytes", token_bytes)
     assert [load_or_make_key(tmp_path, None)] == of_the_first
     assert [path.name for path in tmp_path.iterdir()] == ["vault.key"]
 

@@ -37,7 +37,7 @@ _CARDS = (
 _T = TypeVar("_T")
 
 
-@tool(effect="once", says="One moment, I am renewing them.")
+@tool(effect="once", keyed=True, says="One moment, I am renewing them.")
 async def renew_loan(context: ToolContext, card_number: str) -> dict[str, Any]:
     """Renew everything that is out on a card by two weeks, at most twice.
 
@@ -61,7 +61,12 @@ async def renew_loan(context: ToolContext, card_number: str) -> dict[str, Any]:
     return await _once(context, "renew_loan", renew)
 
 
-@tool(effect="once", confirm="Shall I reserve the study room for {day}?", says="One moment, I am reserving it.")
+@tool(
+    effect="once",
+    keyed=True,
+    confirm="Shall I reserve the study room for {day}?",
+    says="One moment, I am reserving it.",
+)
 async def reserve_room(context: ToolContext, card_number: str, day: str) -> dict[str, Any]:
     """Reserve the study room for a whole day, up to 30 days ahead.
 
@@ -102,7 +107,7 @@ async def fine_balance(context: ToolContext, card_number: str) -> dict[str, Any]
     return await _at_desk(context, look)
 
 
-@tool(effect="once", says="One moment, I am putting you on the list.")
+@tool(effect="once", keyed=True, says="One moment, I am putting you on the list.")
 async def notify_me(context: ToolContext, book_title: str, email: str) -> dict[str, Any]:
     """Put a reader on the list for a book that is out; we write when it is back.
 
