@@ -107,6 +107,17 @@ class Conversation:
     hand_off: HandOffView | None = None
     promises: list[str] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    learned: dict[tuple[str, str], ev.FactLearned] = field(default_factory=dict)
+    """Every fact by its name and value, with its source."""
+    said: set[tuple[str, str]] = field(default_factory=set)
+    """(type, value) of everything that the customer named."""
+    customer_id: str | None = None
+    """Whose conversation it has proved to be."""
+    same_as: set[str] = field(default_factory=set)
+    known: dict[str, str] = field(default_factory=dict)
+    """What is remembered of that customer, by what it is called in a sentence."""
+    known_since: str | None = None
+    """The turn that proved it; None where the channel did at the start."""
     language: str = "en"
     frustration: float = 0.0
     unresolved: int = 0
@@ -144,6 +155,7 @@ class Conversation:
                 turn.user_text, turn.spoken = event.text, event.spoken
             case ev.Understood():
                 self.language, self.frustration = event.language, event.frustration
+                self.said.update((entity.type, entity.value) for entity in event.entities)
             case ev.SlotSet():
                 self._set_slot(event)
             case ev.Decided():
@@ -161,10 +173,22 @@ class Conversation:
                 self._hand_off_moved(event)
             case ev.FactLearned():
                 self.facts[event.name] = event.value
+                self.learned[event.name, event.value] = event
+            case ev.CustomerKnown():
+                self._customer_known(event)
             case ev.Promised():
                 self.promises.append(event.text)
             case _:
                 self._effect(event)
+
+    def _customer_known(self, event: ev.CustomerKnown) -> None:
+        if self.customer_id is None:
+            self.known_since = event.turn_id
+            if not self.turns:
+                self.language = event.facts.get("language", self.language)
+        self.customer_id = event.customer_id
+        self.same_as.update(event.same_as)
+        self.known = event.facts
 
     def _turn(self, turn_id: str | None) -> Turn:
         for turn in reversed(self.turns):

@@ -9,7 +9,7 @@ from typing import Any
 from agent.conversation import Conversation, fold
 from agent.events import EffectStarted, Event
 from agent.store.journal import Conflict, Journal
-from agent.store.vault import ConversationVault
+from agent.store.vault import ConversationVault, VaultForgotten
 
 
 class LiveConversation:
@@ -30,6 +30,8 @@ class LiveConversation:
         self.clock = clock
         self._journal = journal
         self._pen = asyncio.Lock()
+        self.forgotten = False
+        """The conversation was erased: nothing of it is written any more."""
 
     @classmethod
     async def open(
@@ -52,34 +54,34 @@ class LiveConversation:
     async def record(self, *events: Event) -> None:
         """Append and fold; returns when the journal has acknowledged.
 
-        Another session's events that came in between are folded first, in the journal's order.
+        Another session's events that came in between are folded first, in the journal's order. Of a
+        conversation that was erased nothing is written.
         """
-        if not events:
-            return
         async with self._pen:
-            while True:
+            while events and not self.forgotten:
                 try:
                     return await self._append(events)
-                except Conflict as conflict:
-                    await self._catch_up_after(conflict)
+                except (Conflict, VaultForgotten) as fault:
+                    await self._catch_up_after(fault)
 
     async def record_first(self, started: EffectStarted) -> bool:
         """Write an effect's start, unless another session has written one: then False, and it must not run."""
         async with self._pen:
-            while True:
+            while not self.forgotten:
                 try:
                     await self._append([started])
                     return True
-                except Conflict as conflict:
-                    await self._catch_up_after(conflict)
+                except (Conflict, VaultForgotten) as fault:
+                    await self._catch_up_after(fault)
                     known = self.state.effects.get(started.effect_id)
                     if known and known.state in ("started", "done", "unknown"):
                         return False
+        raise VaultForgotten("the conversation was erased: nothing is done in it any more")
 
     async def refresh(self) -> None:
         """Fold what other sessions have written meanwhile."""
         async with self._pen:
-            await self._catch_up()
+            await self._catch_up_after(None)
 
     async def _append(self, events: Sequence[Event]) -> None:
         await self.vault.save()
@@ -87,15 +89,19 @@ class LiveConversation:
         for event in events:
             self.state.apply(event)
 
-    async def _catch_up(self) -> None:
-        await self.vault.refresh()
+    async def _catch_up_after(self, fault: Conflict | VaultForgotten | None) -> None:
+        """Fold what others have written; notices that the conversation was erased."""
+        behind = isinstance(fault, Conflict) and fault.actual_version < self.state.version
+        self.forgotten = self.forgotten or behind or isinstance(fault, VaultForgotten)
+        if self.forgotten:
+            return
+        try:
+            await self.vault.refresh()
+        except VaultForgotten:
+            self.forgotten = True
+            return
         for event in await self._journal.read(self.conversation_id, after=self.state.version):
             self.state.apply(event)
-
-    async def _catch_up_after(self, conflict: Conflict) -> None:
-        if conflict.actual_version < self.state.version:
-            raise conflict  # the conversation was forgotten: there is nothing to write to
-        await self._catch_up()
 
     def stamp(self, turn_id: str | None = None) -> dict[str, Any]:
         """The fields that every event of this session carries."""

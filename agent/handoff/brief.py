@@ -6,6 +6,7 @@ from agent.business import Business
 from agent.conversation import Conversation
 
 LAST_LINES = 3
+_ABOUT_CUSTOMER = ("caller's number", "name", "email", "phone")
 _DONE = {"done": "done", "failed": "did not work", "unknown": "outcome unknown", "started": "outcome unknown"}
 
 
@@ -15,7 +16,8 @@ def brief(conversation: Conversation, business: Business, reason: str) -> str:
     task = conversation.task or conversation.last_task
     if task and task in business.intents:
         parts.append(f"Wants to {business.intents[task].title}.")
-    parts += [f"{name.capitalize()}: {value}." for name, value in conversation.facts.items()]
+    facts = {**conversation.known, **{n: v for n, v in conversation.facts.items() if n in _ABOUT_CUSTOMER}}
+    parts += [f"{name.capitalize()}: {value}." for name, value in facts.items()]
     if conversation.slots:
         known = ", ".join(
             f"{business.slots[n].title} {v}" for n, v in conversation.slots.items() if n in business.slots

@@ -139,12 +139,14 @@ def as_tools(prompt: Prompt) -> list[dict[str, Any]]:
 
 
 def _data(prompt: Prompt) -> dict[str, Any]:
-    """What is known beside the history: passages and slots."""
+    """What is known beside the history: passages, slots, what is remembered of the customer."""
     data: dict[str, Any] = {}
     if prompt.passages:
         data["passages"] = [{"source": p.source, "text": p.text} for p in prompt.passages]
     if prompt.conversation.slots:
         data["known"] = dict(prompt.conversation.slots)
+    if prompt.conversation.known:
+        data["remembered"] = dict(prompt.conversation.known)
     return data
 
 
