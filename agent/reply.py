@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from agent import events as ev
 from agent.acts import Act, Card, Done, EndCall, HandOff, Say, Show, Source, Working
 from agent.business import Business
+from agent.conversation import Conversation
+from agent.dialogue.greeting import welcome
 from agent.dialogue.policy import Decision, EarPolicy, Situation, decide
 from agent.handoff.brief import brief
 from agent.knowledge.retrieval import Found, NoPassageFound, Retrieval
@@ -20,6 +22,7 @@ from agent.live import LiveConversation
 from agent.llm.chain import Chain
 from agent.llm.grounded import confirm_question
 from agent.llm.prompt import Medium, Prompt, TextDelta, ToolCall, ToolOutcome, make_passages
+from agent.memory.recall import Memory
 from agent.phrases import Phrases, in_words
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner, effect_key
@@ -46,6 +49,7 @@ class Parts:
     chain: Chain
     runner: ToolRunner
     ear: EarPolicy = field(default_factory=EarPolicy)
+    memory: Memory | None = None
 
     def today(self, now: float) -> date:
         """The date at `now` (seconds since the epoch) where the business is."""
@@ -68,6 +72,7 @@ async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> U
     await live.refresh()
     understood = await parts.understander.understand(turn.text, live.state, parts.today(live.clock()))
     stamp = live.stamp(turn.turn_id)
+    known = await parts.memory.recognise(live, turn.turn_id, turn.text, understood.entities) if parts.memory else ()
     await live.record(
         ev.UserSaid(text=turn.text, spoken=turn.spoken, confidence=turn.confidence, **stamp),
         ev.Understood(
@@ -79,6 +84,7 @@ async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> U
             frustration=understood.frustration,
             **stamp,
         ),
+        *known,
     )
     return understood
 
@@ -117,6 +123,8 @@ async def reply(
         answer.complete = True
     finally:
         await asyncio.shield(answer.journal())
+        if parts.memory:
+            parts.memory.learn(live)
     yield Done(turn.turn_id, handed_off=live.state.waits_for_human, with_human=live.state.with_human)
 
 
@@ -198,6 +206,8 @@ class _Answer:
         decision = self.decision
         if decision.action == "forward":
             return
+        if self._welcomes(self.live.state):
+            yield self._say(welcome(self.live.state, self.parts.phrases) + " ")
         if decision.action == "hand_off":
             async for act in self._hand_off():
                 yield act
@@ -209,6 +219,12 @@ class _Answer:
             yield show
         if decision.action == "end" and self.turn.medium == "voice":
             yield EndCall()
+
+    def _welcomes(self, state: Conversation) -> bool:
+        """Whether this is the first answer to a customer who is known; a call's greeting welcomes by itself."""
+        if state.known_since or self.turn.medium == "voice":
+            return state.known_since == self.turn.turn_id
+        return state.customer_id is not None and len(state.turns) == 1
 
     async def journal(self) -> None:
         """Write down what was said, and that the outcomes of tools were told."""

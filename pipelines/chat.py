@@ -12,7 +12,9 @@ from agent.acts import Act
 from agent.conversation import Conversation
 from agent.store.journal import Lease
 from agent.store.vault import ConversationVault
+from pipelines.memory import NotSigned, signed_user, vouch
 from pipelines.runtime import Runtime, UnknownToken
+from pipelines.settings import Settings
 from pipelines.text import answer
 from transports.chat import Opened
 from transports.faults import EdgeFault
@@ -28,11 +30,17 @@ class Desk:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def say(self, text: str, token: str | None) -> AsyncGenerator[Opened | Act, None]:
+    async def say(self, text: str, token: str | None, user: str | None = None) -> AsyncGenerator[Opened | Act, None]:
+        signed = checked_user(self._runtime.settings, user)
         conversation_id, token = await self._find(token)
         lease = await take_turn(self._runtime, conversation_id)
         async with lease:
-            live = await self._runtime.open(conversation_id, f"chat-{conversation_id}", "text")
+            try:
+                live = await self._runtime.open(conversation_id, f"chat-{conversation_id}", "text")
+            except UnknownToken:
+                raise _unknown() from None
+            if signed:
+                await vouch(self._runtime, live, "user_id", signed)
             yield Opened(token)
             async with aclosing(answer(text, live, self._runtime.parts)) as acts:
                 async for act in acts:
@@ -66,9 +74,19 @@ class Desk:
         try:
             return await self._runtime.find_or_begin(token)
         except UnknownToken:
-            raise EdgeFault(
-                404, "unknown_token", "This token leads to no conversation; send null to begin one."
-            ) from None
+            raise _unknown() from None
+
+
+def checked_user(settings: Settings, user: str | None) -> str:
+    """The user whom the business's site has signed; empty where none is named. Raises EdgeFault."""
+    try:
+        return signed_user(settings, user) if user else ""
+    except NotSigned as fault:
+        raise EdgeFault(401, "bad_user", str(fault)) from None
+
+
+def _unknown() -> EdgeFault:
+    return EdgeFault(404, "unknown_token", "This token leads to no conversation; send null to begin one.")
 
 
 async def take_turn(runtime: Runtime, conversation_id: str) -> Lease:

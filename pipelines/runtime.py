@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -26,9 +27,10 @@ from agent.llm.prompt import Level
 from agent.loading import load_business
 from agent.phrases import Phrases
 from agent.reply import Parts
-from agent.store.journal import Journal
+from agent.store.database import Database
 from agent.store.keys import load_or_make_key
 from agent.store.memory import MemoryJournal
+from agent.store.passing import Home
 from agent.store.sql import SqlJournal
 from agent.store.vault import Vault
 from agent.tools.registry import Tool
@@ -37,6 +39,7 @@ from agent.understanding.embedding import MiniLM
 from agent.understanding.intents import Intents
 from agent.understanding.understander import Understander, training_examples
 from pipelines.ingest import make_retrieval, open_knowledge
+from pipelines.memory import end_erased, open_memory
 from pipelines.services import load_engines
 from pipelines.settings import Settings
 from pipelines.text import answer
@@ -55,14 +58,24 @@ class Busy(Exception):
 
 @dataclass
 class Session:
-    """One connection while it lasts. Setting `closing` tells its customer and ends it."""
+    """One connection while it lasts; `end` ends it from outside."""
 
     session_id: str
     live: LiveConversation
     reason: str = "closed"
-    """Why it ended: `closed` by the customer, `ended` by the agent, `drained`."""
+    """Why it ended: `closed` by the customer, `ended` by the agent, `drained`, `erased`."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, reason: Literal["drained", "erased"]) -> None:
+        """Tell its customer why, and end it."""
+        self.reason = reason
+        self.closing.set()
+
+    @property
+    def last_words(self) -> str:
+        """The phrase that is said when it is ended from outside."""
+        return "erased" if self.reason == "erased" else "closing"
 
 
 class Runtime:
@@ -73,7 +86,7 @@ class Runtime:
         settings: Settings,
         business: Business,
         parts: Parts,
-        journal: Journal,
+        journal: Home,
         vaults: Vault,
         engines: Embedded | None,
     ) -> None:
@@ -85,6 +98,7 @@ class Runtime:
         self.engines = engines
         self.sessions: dict[str, Session] = {}
         self.draining = False
+        self._memory: tuple[Database, asyncio.Task[None]] | None = None
 
     @classmethod
     async def start(cls, settings: Settings, *, voice: bool = True) -> Runtime:
@@ -103,15 +117,21 @@ class Runtime:
         intents = await asyncio.to_thread(Intents.train, examples, encoder, cache_dir=cache)
         retrieval = make_retrieval(pages, encoder, pool)
         key = load_or_make_key(settings.data_dir, settings.vault_key.get_secret_value() if settings.vault_key else None)
-        journal = await SqlJournal.open(
-            settings.database_url or f"sqlite:///{settings.data_dir / 'openline.db'}", clock=time.time
-        )
-        parts = _parts(settings, business, tools, Understander(business, intents, encoder, pool), retrieval)
+        journal = await SqlJournal.open(settings.journal_url, clock=time.time)
+        understander = Understander(business, intents, encoder, pool)
+        parts = _parts(settings, business, tools, understander, retrieval)
         await _warm(parts)
-        return cls(settings, business, parts, journal, Vault(journal, key), await loading if loading else None)
+        memory, database = await open_memory(settings, business, understander, journal, key)
+        parts = replace(parts, memory=memory)
+        runtime = cls(settings, business, parts, journal, Vault(journal, key), await loading if loading else None)
+        runtime.keep_memory(database)
+        return runtime
 
     async def open(self, conversation_id: str, session_id: str, channel: ev.Channel) -> LiveConversation:
-        """The conversation for one session, which joins it. A session of before that never left was lost."""
+        """The conversation for one session, which joins it. A session of before that never left was lost.
+
+        Raises UnknownToken where the conversation was erased meanwhile.
+        """
         live = await LiveConversation.open(
             conversation_id,
             journal=self.journal,
@@ -121,6 +141,9 @@ class Runtime:
         )
         if session_id not in live.state.sessions:
             await live.record(ev.SessionJoined(channel=channel, **live.stamp()))
+        if self.parts.memory and await self.parts.memory.customers.erased([conversation_id]):
+            await self.journal.forget(conversation_id)
+            raise UnknownToken
         return live
 
     async def peek(self, conversation_id: str) -> LiveConversation:
@@ -178,18 +201,32 @@ class Runtime:
 
     async def leave(self, live: LiveConversation, reason: str) -> None:
         await live.record(ev.SessionLeft(reason=reason, **live.stamp()))
+        if self.parts.memory:
+            self.parts.memory.learn(live)
 
     async def stop(self, grace_secs: float = 15.0) -> None:
         """Tell every session, let what runs end, close the stores."""
         self.draining = True
         sessions = list(self.sessions.values())
         for session in sessions:
-            session.closing.set()
+            session.end("drained")
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_secs):
                 await asyncio.gather(*(session.ended.wait() for session in sessions))
         await self.parts.runner.finish(timeout_secs=grace_secs)
+        await self._end_memory()
         await self.journal.close()
+
+    def keep_memory(self, database: Database) -> None:
+        """Look, while the server runs, for customers who were erased; `stop` closes the memory's database."""
+        self._memory = database, asyncio.create_task(end_erased(self))
+
+    async def _end_memory(self) -> None:
+        if self.parts.memory and self._memory:
+            database, looking = self._memory
+            looking.cancel()
+            await self.parts.memory.finish()
+            await database.close()
 
 
 async def _warm(parts: Parts) -> None:

@@ -14,8 +14,9 @@ from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frameworks.rtvi import RTVIServerMessageFrame
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 
-from pipelines.chat import told_turns
+from pipelines.chat import checked_user, told_turns
 from pipelines.dialogue import dialogue
+from pipelines.memory import vouch
 from pipelines.running import run_to_end
 from pipelines.runtime import Busy, Runtime, Session, UnknownToken
 from pipelines.text import user_aggregator
@@ -30,17 +31,20 @@ from transports.faults import EdgeFault
 
 async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -> None:
     """Carry one text session. Raises EdgeFault where it cannot begin."""
+    signed = checked_user(runtime.settings, websocket.query_params.get("user"))
     try:
         conversation_id, token = await runtime.find_or_begin(token)
+        live = await runtime.open(conversation_id, f"ws-{uuid.uuid4().hex}", "text")
     except UnknownToken:
         raise EdgeFault(404, "unknown_token", "This token leads to no conversation; connect without one.") from None
-    live = await runtime.open(conversation_id, f"ws-{uuid.uuid4().hex}", "text")
     try:
         session = runtime.admit(live)
     except Busy:
         await runtime.leave(live, "busy")
         raise EdgeFault(503, "busy", "All lines are busy. Please try again in a moment.") from None
     async with runtime.carrying(session):
+        if signed:
+            await vouch(runtime, live, "user_id", signed)
         await _carry(runtime, session, websocket, token)
 
 
@@ -83,8 +87,7 @@ async def _carry(runtime: Runtime, session: Session, websocket: WebSocket, token
 
     async def close() -> None:
         await session.closing.wait()
-        session.reason = "drained"
-        await tell({"type": "closing", "text": parts.phrases.say("closing")})
+        await tell({"type": "closing", "text": parts.phrases.say(session.last_words)})
         await worker.queue_frame(EndFrame())
 
     transport.add_event_handler("on_client_disconnected", hang_up)
