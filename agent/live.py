@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agent.conversation import Conversation, fold
-from agent.events import EffectStarted, Event
+from agent.events import EffectStarted, Event, dump
 from agent.store.journal import Conflict, Journal
 from agent.store.vault import ConversationVault, VaultForgotten
 
@@ -23,12 +23,15 @@ class LiveConversation:
         vault: ConversationVault,
         session_id: str,
         clock: Callable[[], float],
+        last: Event | None = None,
     ) -> None:
+        """`last` is the event that made `state`; by it the session notices that the journal's order has changed."""
         self.state = state
         self.vault = vault
         self.session_id = session_id
         self.clock = clock
         self._journal = journal
+        self._last = last
         self._pen = asyncio.Lock()
         self.forgotten = False
         """The conversation was erased: nothing of it is written any more."""
@@ -44,8 +47,9 @@ class LiveConversation:
         clock: Callable[[], float],
     ) -> LiveConversation:
         """Read the journal and fold it. `clock` gives seconds since the epoch."""
-        state = fold(conversation_id, await journal.read(conversation_id))
-        return cls(state, journal=journal, vault=vault, session_id=session_id, clock=clock)
+        events = await journal.read(conversation_id)
+        state, last = fold(conversation_id, events), events[-1] if events else None
+        return cls(state, journal=journal, vault=vault, session_id=session_id, clock=clock, last=last)
 
     @property
     def conversation_id(self) -> str:
@@ -86,22 +90,37 @@ class LiveConversation:
     async def _append(self, events: Sequence[Event]) -> None:
         await self.vault.save()
         await self._journal.append(self.conversation_id, self.state.version, events)
+        self._take(events)
+
+    def _take(self, events: Sequence[Event]) -> None:
         for event in events:
             self.state.apply(event)
+            self._last = event
 
-    async def _catch_up_after(self, fault: Conflict | VaultForgotten | None) -> None:
-        """Fold what others have written; notices that the conversation was erased."""
-        behind = isinstance(fault, Conflict) and fault.actual_version < self.state.version
-        self.forgotten = self.forgotten or behind or isinstance(fault, VaultForgotten)
-        if self.forgotten:
-            return
-        try:
-            await self.vault.refresh()
-        except VaultForgotten:
+    async def _catch_up(self) -> None:
+        """Fold what is new; all of it, where others wrote before what was held while the journal's home was away."""
+        await self.vault.refresh()
+        if self._last is None:
+            return self._take(await self._journal.read(self.conversation_id))
+        events = await self._journal.read(self.conversation_id, after=self.state.version - 1)
+        if events and dump(events[0]) == dump(self._last):
+            return self._take(events[1:])
+        events = await self._journal.read(self.conversation_id)
+        if len(events) < self.state.version:
             self.forgotten = True
             return
-        for event in await self._journal.read(self.conversation_id, after=self.state.version):
-            self.state.apply(event)
+        self.state = fold(self.conversation_id, events)
+        self._last = events[-1]
+
+    async def _catch_up_after(self, fault: Conflict | VaultForgotten | None) -> None:
+        """Catch up; notices that the conversation was erased."""
+        behind = isinstance(fault, Conflict) and fault.actual_version < self.state.version
+        self.forgotten = self.forgotten or behind or isinstance(fault, VaultForgotten)
+        if not self.forgotten:
+            try:
+                await self._catch_up()
+            except VaultForgotten:
+                self.forgotten = True
 
     def stamp(self, turn_id: str | None = None) -> dict[str, Any]:
         """The fields that every event of this session carries."""

@@ -171,9 +171,9 @@ async def _begin(runtime: Runtime, token: str | None, session_id: str, channel: 
     """A voice session on a new or known conversation, and the conversation's token. Raises EdgeFault."""
     try:
         conversation_id, token = await runtime.find_or_begin(token)
-        live = await runtime.open(conversation_id, session_id, channel)
     except UnknownToken:
         raise EdgeFault(404, "unknown_token", "This token leads to no conversation; send none to begin one.") from None
+    live = await runtime.open(conversation_id, session_id, channel)
     try:
         return runtime.admit(live), token
     except Busy:

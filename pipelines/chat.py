@@ -35,10 +35,7 @@ class Desk:
         conversation_id, token = await self._find(token)
         lease = await take_turn(self._runtime, conversation_id)
         async with lease:
-            try:
-                live = await self._runtime.open(conversation_id, f"chat-{conversation_id}", "text")
-            except UnknownToken:
-                raise _unknown() from None
+            live = await self._runtime.open(conversation_id, f"chat-{conversation_id}", "text")
             if signed:
                 await vouch(self._runtime, live, "user_id", signed)
             yield Opened(token)
@@ -74,7 +71,9 @@ class Desk:
         try:
             return await self._runtime.find_or_begin(token)
         except UnknownToken:
-            raise _unknown() from None
+            raise EdgeFault(
+                404, "unknown_token", "This token leads to no conversation; send null to begin one."
+            ) from None
 
 
 def checked_user(settings: Settings, user: str | None) -> str:
@@ -83,10 +82,6 @@ def checked_user(settings: Settings, user: str | None) -> str:
         return signed_user(settings, user) if user else ""
     except NotSigned as fault:
         raise EdgeFault(401, "bad_user", str(fault)) from None
-
-
-def _unknown() -> EdgeFault:
-    return EdgeFault(404, "unknown_token", "This token leads to no conversation; send null to begin one.")
 
 
 async def take_turn(runtime: Runtime, conversation_id: str) -> Lease:

@@ -18,12 +18,13 @@ from agent.business import Business
 from agent.errors import OpenlineError
 from agent.loading import load_business
 from agent.memory.customers import Customer, Customers
-from agent.memory.erase import Report, erase
+from agent.memory.erase import erase
 from agent.memory.facts import TITLES, strength
 from agent.memory.identity import anyhow
 from agent.memory.sealing import Sealing
-from agent.store.keys import load_or_make_key
-from agent.store.sql import SqlJournal
+from agent.store.database import Database
+from agent.store.passing import Home
+from pipelines.journal import open_journal, vault_key
 from pipelines.logs import configure_logs
 from pipelines.settings import Settings, setting_faults
 
@@ -72,25 +73,20 @@ async def _run(settings: Settings, what: str, customer: str, console: Console) -
     if not settings.database_url and not (settings.data_dir / "openline.db").exists():
         console.print(f"Nothing is kept in {settings.data_dir} yet; name another folder with --data-dir.", markup=False)
         return 0 if what == "list" else 1
-    key = load_or_make_key(settings.data_dir, settings.vault_key.get_secret_value() if settings.vault_key else None)
-    journal = await SqlJournal.open(settings.journal_url, clock=time.time)
+    key = vault_key(settings)
+    journal, database = await open_journal(settings, clock=time.time), Database(settings.journal_url)
     try:
-        customers = await Customers.open(journal.database, Sealing(key))
-        if what == "list":
-            return await _list(customers, console)
-        if what == "show":
-            return await _show(customers, business, customer, console)
-        report, _ = await erase(
-            customer,
-            customers=customers,
-            journal=journal,
-            data_dir=settings.data_dir,
-            region=business.region,
-            now=time.time(),
-        )
-        return _told(report, customer, console)
+        customers = await Customers.open(database, Sealing(key))
+        match what:
+            case "list":
+                return await _list(customers, console)
+            case "show":
+                return await _show(customers, business, customer, console)
+            case _:
+                return await _erase(customers, journal, settings, business, customer, console)
     finally:
         await journal.close()
+        await database.close()
 
 
 async def _list(customers: Customers, console: Console) -> int:
@@ -122,7 +118,17 @@ def _facts(one: Customer, business: Business, now: float) -> Table:
     return table
 
 
-def _told(report: Report, customer: str, console: Console) -> int:
+async def _erase(
+    customers: Customers, journal: Home, settings: Settings, business: Business, customer: str, console: Console
+) -> int:
+    report, _ = await erase(
+        customer,
+        customers=customers,
+        journal=journal,
+        data_dir=settings.data_dir,
+        region=business.region,
+        now=time.time(),
+    )
     if report.nothing:
         return _unknown(customer, console)
     table = Table("removed", "how many")

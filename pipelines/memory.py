@@ -98,8 +98,8 @@ async def end_erased(runtime: Runtime) -> None:
         if carried and runtime.parts.memory:
             try:
                 _end(runtime.sessions.values(), await runtime.parts.memory.customers.erased(carried))
-            except ProviderError as fault:
-                log.warning("it is not known whether a customer was erased", error=str(fault))
+            except ProviderError as fault:  # the journal has said so already
+                log.debug("it is not known whether a customer was erased", error=str(fault))
 
 
 def _end(sessions: Iterable[Session], conversation_ids: set[str]) -> None:

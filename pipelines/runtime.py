@@ -28,10 +28,8 @@ from agent.loading import load_business
 from agent.phrases import Phrases
 from agent.reply import Parts
 from agent.store.database import Database
-from agent.store.keys import load_or_make_key
 from agent.store.memory import MemoryJournal
 from agent.store.passing import Home
-from agent.store.sql import SqlJournal
 from agent.store.vault import Vault
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner
@@ -39,6 +37,7 @@ from agent.understanding.embedding import MiniLM
 from agent.understanding.intents import Intents
 from agent.understanding.understander import Understander, training_examples
 from pipelines.ingest import make_retrieval, open_knowledge
+from pipelines.journal import open_journal, vault_key
 from pipelines.memory import end_erased, open_memory
 from pipelines.services import load_engines
 from pipelines.settings import Settings
@@ -108,6 +107,7 @@ class Runtime:
         """
         business, tools = load_business(settings.business)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
+        key = vault_key(settings)
         cache = settings.data_dir / "cache"
         pool = ThreadPoolExecutor(max(1, (os.cpu_count() or 2) // 2), thread_name_prefix="encoder")
         loading = asyncio.create_task(load_engines(settings, business)) if voice else None
@@ -116,8 +116,7 @@ class Runtime:
         examples = training_examples(business, pages.current().questions)
         intents = await asyncio.to_thread(Intents.train, examples, encoder, cache_dir=cache)
         retrieval = make_retrieval(pages, encoder, pool)
-        key = load_or_make_key(settings.data_dir, settings.vault_key.get_secret_value() if settings.vault_key else None)
-        journal = await SqlJournal.open(settings.journal_url, clock=time.time)
+        journal = await open_journal(settings, clock=time.time)
         understander = Understander(business, intents, encoder, pool)
         parts = _parts(settings, business, tools, understander, retrieval)
         await _warm(parts)
@@ -128,10 +127,7 @@ class Runtime:
         return runtime
 
     async def open(self, conversation_id: str, session_id: str, channel: ev.Channel) -> LiveConversation:
-        """The conversation for one session, which joins it. A session of before that never left was lost.
-
-        Raises UnknownToken where the conversation was erased meanwhile.
-        """
+        """The conversation for one session, which joins it. A session of before that never left was lost."""
         live = await LiveConversation.open(
             conversation_id,
             journal=self.journal,
@@ -141,9 +137,6 @@ class Runtime:
         )
         if session_id not in live.state.sessions:
             await live.record(ev.SessionJoined(channel=channel, **live.stamp()))
-        if self.parts.memory and await self.parts.memory.customers.erased([conversation_id]):
-            await self.journal.forget(conversation_id)
-            raise UnknownToken
         return live
 
     async def peek(self, conversation_id: str) -> LiveConversation:
@@ -174,9 +167,8 @@ class Runtime:
             ("model", *(model or ("grounded responder", "no model is set"))),
             ("ear", *s.chosen_ear()),
             ("voice", *s.chosen_voice()),
-            ("journal", "database", "DATABASE_URL is set")
-            if s.database_url
-            else ("journal", "SQLite", "no DATABASE_URL"),
+            ("journal", "Postgres" if s.shares_database else "SQLite", _why("DATABASE_URL", s.database_url)),
+            ("hot copy", "Redis" if s.redis_url else "off", _why("REDIS_URL", s.redis_url)),
             ("knowledge", "embedded index", "built from the business's knowledge folder"),
             ("rooms", s.livekit_url, "LIVEKIT_URL is set") if s.livekit_url else ("rooms", "off", "no LIVEKIT_URL"),
         ]
@@ -227,6 +219,10 @@ class Runtime:
             looking.cancel()
             await self.parts.memory.finish()
             await database.close()
+
+
+def _why(setting: str, value: str) -> str:
+    return f"{setting} is set" if value else f"no {setting}"
 
 
 async def _warm(parts: Parts) -> None:

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     """Postgres (postgresql://...) or SQLite; a file in DATA_DIR where empty."""
     redis_url: str = ""
+    """Redis (redis://...) in front of the database: hot copies, leases and word between several servers."""
     qdrant_url: str = ""
     qdrant_api_key: SecretStr | None = None
 
@@ -87,6 +88,13 @@ class Settings(BaseSettings):
             if len(raw) != 32:
                 raise ValueError("VAULT_KEY must be 32 bytes in base64; make one with: openssl rand -base64 32")
         return key
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_known_redis(cls, url: str) -> str:
+        if url and not re.match(r"(?:rediss?|unix)://", url):
+            raise ValueError("REDIS_URL must begin with redis://, rediss:// or unix://")
+        return url
 
     @field_validator("database_url")
     @classmethod
@@ -104,6 +112,11 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """Where this server is reached, without a final slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def shares_database(self) -> bool:
+        """Whether other servers may use the same database."""
+        return self.database_url.startswith("postgres")
 
     @property
     def uses_model(self) -> bool:

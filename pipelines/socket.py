@@ -34,9 +34,9 @@ async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -
     signed = checked_user(runtime.settings, websocket.query_params.get("user"))
     try:
         conversation_id, token = await runtime.find_or_begin(token)
-        live = await runtime.open(conversation_id, f"ws-{uuid.uuid4().hex}", "text")
     except UnknownToken:
         raise EdgeFault(404, "unknown_token", "This token leads to no conversation; connect without one.") from None
+    live = await runtime.open(conversation_id, f"ws-{uuid.uuid4().hex}", "text")
     try:
         session = runtime.admit(live)
     except Busy:

@@ -157,8 +157,8 @@ class Memory:
             await live.record(*(ev.FactLearned(name=n, value=v, **live.stamp(turn_id)) for n, v in news))
             if not await self.customers.note(self._noted(live), live.clock()):
                 await self._forget(live.conversation_id)
-        except OpenlineError as fault:
-            log.warning("nothing was learned of a turn", error=type(fault).__name__)
+        except OpenlineError as fault:  # the store has said so already; the next turn learns all again
+            log.debug("nothing was learned of a turn", error=type(fault).__name__)
         except Exception as fault:
             log.exception("learning failed", error=type(fault).__name__)
 

@@ -139,7 +139,7 @@ class RedisFront(Passing[WatchedHome]):
         """See Journal."""
         lease = Lease(conversation_id, what, owner, ttl_secs, new_token(), self)
         try:
-            held = await self._link.do(lambda r: _run(r, _TAKE, *self._row(lease), self._clock()), writes=True)
+            held = await self._link.do(lambda r: _run(r, _TAKE, *self._row(lease), self._clock()))
         except RedisAbsent:
             return await self._home.lease(conversation_id, what, owner, ttl_secs)
         return Taken(held[0].decode(), float(held[1])) if held else lease
@@ -147,7 +147,7 @@ class RedisFront(Passing[WatchedHome]):
     async def renew_lease(self, lease: Lease) -> bool:
         """See LeaseHome. A lease that Redis has lost goes on, as long as nobody else has it."""
         try:
-            return bool(await self._link.do(lambda r: _run(r, _RENEW, *self._row(lease)), writes=True))
+            return bool(await self._link.do(lambda r: _run(r, _RENEW, *self._row(lease))))
         except RedisAbsent:
             moved = self._moved.get(lease.grant)
             if moved:
@@ -206,7 +206,7 @@ class RedisFront(Passing[WatchedHome]):
         """Add to the copy what was written at `version`, and tell the other workers."""
         values = (version, HOT_SECS, _CHANNEL, json.dumps(conversation_id), *map(dump, events))
         try:
-            whole = await self._link.do(lambda r: _run(r, _PUSH, _Keys(conversation_id).copy, *values), writes=True)
+            whole = await self._link.do(lambda r: _run(r, _PUSH, _Keys(conversation_id).copy, *values))
         except RedisAbsent:
             await self._drop(conversation_id)
         else:
@@ -218,7 +218,7 @@ class RedisFront(Passing[WatchedHome]):
         events = await self._home.read(conversation_id) if events is None else events
         lines = list(map(dump, events))
         with suppress(RedisAbsent):
-            await self._link.do(lambda r: _run(r, _FILL, _Keys(conversation_id).copy, HOT_SECS, *lines), writes=True)
+            await self._link.do(lambda r: _run(r, _FILL, _Keys(conversation_id).copy, HOT_SECS, *lines))
 
     async def _drop(self, conversation_id: str) -> None:
         try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -39,8 +40,8 @@ class RedisLink:
         self._deadline_secs = deadline_secs
         self._retry_secs = retry_secs
         self._up = asyncio.Event()
-        self._full = False
         self._returning: asyncio.Task[None] | None = None
+        self._emptying: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Connect; a Redis that is not there is tried again in the background."""
@@ -53,25 +54,19 @@ class RedisLink:
     def up(self) -> bool:
         return self._up.is_set()
 
-    async def do(self, command: Callable[[Redis], Awaitable[T]], *, writes: bool = False) -> T:
+    async def do(self, command: Callable[[Redis], Awaitable[T]]) -> T:
         """The command's answer. Raises RedisAbsent where it is away, late, full or fails."""
         if not self.up:
             raise RedisAbsent
         try:
             async with asyncio.timeout(self._deadline_secs):
-                answer = await command(self._redis)
+                return await command(self._redis)
         except OutOfMemoryError:
-            if not self._full:
-                log.warning("Redis is full: the database serves what it has no room for")
-            self._full = True
+            self._fill_up()
             raise RedisAbsent from None
         except (RedisError, OSError) as fault:
             self._lose(fault)
             raise RedisAbsent from None
-        if writes and self._full:
-            self._full = False
-            log.info("Redis has room again")
-        return answer
 
     async def messages(self, channel: str) -> AsyncIterator[str | None]:
         """What is published, without end; None each time that the subscription begins or is lost."""
@@ -101,6 +96,18 @@ class RedisLink:
                 continue
         log.info("Redis is back")
 
+    def _fill_up(self) -> None:
+        if self._emptying is None or self._emptying.done():
+            log.warning("Redis is full: the database serves what it has no room for")
+            self._emptying = asyncio.create_task(self._wait_for_room())
+
+    async def _wait_for_room(self) -> None:
+        while True:
+            await asyncio.sleep(self._retry_secs)
+            with suppress(RedisError, OSError):
+                await self._redis.set("openline:room", 1, px=1)
+                return log.info("Redis has room again")
+
     async def _come_back(self) -> None:
         async with asyncio.timeout(self._deadline_secs / 2):
             await self._redis.ping()
@@ -108,8 +115,9 @@ class RedisLink:
         self._up.set()
 
     async def close(self) -> None:
-        if self._returning:
-            self._returning.cancel()
+        for waiting in (self._returning, self._emptying):
+            if waiting:
+                waiting.cancel()
         self._up.clear()
         clients: tuple[Any, ...] = (self._redis, self._listener)
         for client in clients:

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from agent import events as ev
 from agent.conversation import Effect
-from agent.errors import ToolProblem
+from agent.errors import ProviderError, ToolProblem
 from agent.live import LiveConversation
 from agent.llm.prompt import ToolCall, ToolOutcome
 from agent.phrases import Phrases
@@ -97,9 +97,12 @@ class ToolRunner:
         started = ev.EffectStarted(
             effect_id=effect_id, tool=tool.name, arguments=call.arguments, effect=tool.effect, **stamp
         )
-        if not await live.record_first(started):
-            return self._recognised(call, live.state.effects[effect_id])
-        status, result = await self._call(tool, call, live, key)
+        try:
+            if not await live.record_first(started):
+                return self._recognised(call, live.state.effects[effect_id])
+            status, result = await self._call(tool, call, live, key)
+        except ProviderError:  # its start cannot be kept, so it does not happen
+            status, result = "failed", {"says": self._phrases.say("tool_waits"), "kind": "down"}
         result = _protected(result, live, self._understander)
         await live.record(ev.EffectEnded(effect_id=effect_id, status=status, result=result, **live.stamp(turn_id)))
         return ToolOutcome(call, status, result, str(result.get("says", "")))

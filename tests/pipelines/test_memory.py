@@ -279,8 +279,10 @@ async def test_a_conversation_erased_as_it_is_opened_does_not_begin_again(
     conversation_id = str(await runtime.journal.find_token(anna.token))
     runtime.find_or_begin = erased_then  # type: ignore[method-assign]
     response = await client.post("/chat", json={"text": f"it's {EMAIL} again", "token": anna.token})
-    assert response.status_code == 404
+    assert response.status_code == 200 and "Welcome" not in response.json()["text"]
+    await anna.memory.finish()
     assert await runtime.journal.read(conversation_id) == []
+    assert await runtime.journal.vault_key(conversation_id) is None
 
 
 async def test_sessions_of_an_erased_customer_are_ended_by_any_process(customer: Any, runtime: Runtime) -> None:
