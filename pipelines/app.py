@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from agent.errors import ProviderError
 from pipelines.browser import answer_browser
 from pipelines.chat import Desk
-from pipelines.memory import erase_customer
+from pipelines.memory import erase_known
 from pipelines.phone import answer_phone
 from pipelines.room import answer_room
 from pipelines.runtime import Busy, Runtime, Session, UnknownToken
@@ -159,7 +159,7 @@ def _add_administration(app: FastAPI, runtime: Runtime) -> None:
         if fault:
             return fault
         try:
-            report = await erase_customer(runtime, customer)
+            report = await erase_known(runtime, customer)
         except ProviderError:
             return EdgeFault(503, "store_down", "A store does not answer; what is left is erased next time.").response()
         if report.nothing:

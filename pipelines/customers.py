@@ -18,12 +18,11 @@ from agent.business import Business
 from agent.errors import OpenlineError
 from agent.loading import load_business
 from agent.memory.customers import Customer, Customers
-from agent.memory.erase import erase
+from agent.memory.erase import Stores, erase_customer
 from agent.memory.facts import TITLES, strength
 from agent.memory.identity import anyhow
 from agent.memory.sealing import Sealing
 from agent.store.database import Database
-from agent.store.passing import Home
 from pipelines.journal import open_journal, vault_key
 from pipelines.logs import configure_logs
 from pipelines.settings import Settings, setting_faults
@@ -83,7 +82,7 @@ async def _run(settings: Settings, what: str, customer: str, console: Console) -
             case "show":
                 return await _show(customers, business, customer, console)
             case _:
-                return await _erase(customers, journal, settings, business, customer, console)
+                return await _erase(Stores(customers, journal, settings.data_dir), business, customer, console)
     finally:
         await journal.close()
         await database.close()
@@ -118,17 +117,8 @@ def _facts(one: Customer, business: Business, now: float) -> Table:
     return table
 
 
-async def _erase(
-    customers: Customers, journal: Home, settings: Settings, business: Business, customer: str, console: Console
-) -> int:
-    report, _ = await erase(
-        customer,
-        customers=customers,
-        journal=journal,
-        data_dir=settings.data_dir,
-        region=business.region,
-        now=time.time(),
-    )
+async def _erase(stores: Stores, business: Business, customer: str, console: Console) -> int:
+    report, _ = await erase_customer(customer, stores, region=business.region, now=time.time())
     if report.nothing:
         return _unknown(customer, console)
     table = Table("removed", "how many")

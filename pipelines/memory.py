@@ -15,7 +15,7 @@ from agent.business import Business
 from agent.errors import ProviderError
 from agent.live import LiveConversation
 from agent.memory.customers import Customers
-from agent.memory.erase import Report, erase
+from agent.memory.erase import Report, Stores, erase_conversation, erase_customer
 from agent.memory.identity import Kind, claim
 from agent.memory.recall import CALLERS_NUMBER, USER_ID, Memory
 from agent.memory.sealing import Sealing
@@ -43,7 +43,12 @@ async def open_memory(
     """The memory beside the journal, and the database to close in the end. Raises ProviderError."""
     database = Database(settings.journal_url)
     customers = await Customers.open(database, Sealing(key))
-    return Memory(customers, business, protect=understander.protect, forget=journal.forget), database
+    stores = Stores(customers, journal, settings.data_dir)
+
+    async def erase(conversation_id: str) -> None:
+        await erase_conversation(conversation_id, stores, now=time.time())
+
+    return Memory(customers, business, protect=understander.protect, erase=erase), database
 
 
 def signed_user(settings: Settings, token: str) -> str:
@@ -75,17 +80,12 @@ async def vouch(runtime: Runtime, live: LiveConversation, kind: Kind, value: str
             runtime.parts.memory.learn(live)
 
 
-async def erase_customer(runtime: Runtime, customer: str) -> Report:
+async def erase_known(runtime: Runtime, customer: str) -> Report:
     """Erase a customer; sessions that carry their conversations are told and end. Raises ProviderError."""
     assert runtime.parts.memory
-    report, conversation_ids = await erase(
-        customer,
-        customers=runtime.parts.memory.customers,
-        journal=runtime.journal,
-        data_dir=runtime.settings.data_dir,
-        region=runtime.business.region,
-        now=time.time(),
-    )
+    stores = Stores(runtime.parts.memory.customers, runtime.journal, runtime.settings.data_dir)
+    region = runtime.business.region
+    report, conversation_ids = await erase_customer(customer, stores, region=region, now=time.time())
     _end(runtime.sessions.values(), set(conversation_ids))
     return report
 

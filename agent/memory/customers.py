@@ -138,6 +138,12 @@ class Customers:
         rows = await self._db.select(select(CUSTOMERS).where(or_(named, CUSTOMERS.c.customer_id.in_(known))))
         return list(dict.fromkeys(row.merged_into or row.customer_id for row in rows))
 
+    async def customer_of(self, conversation_id: str) -> str | None:
+        """The customer to whom a conversation belongs, be it by proof or by mere claim."""
+        link = select(CONVERSATIONS.c.customer_id).where(CONVERSATIONS.c.conversation_id == conversation_id)
+        rows = await self._db.select(link)
+        return rows[0].customer_id if rows else None
+
     async def note(self, noted: Noted, now: float) -> bool:
         """Keep what a conversation tells. False where its customer was erased: nothing of it may be kept then."""
 

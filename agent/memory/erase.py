@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent import events as ev
-from agent.memory.customers import Customers
+from agent.memory.customers import Customers, Traces
 from agent.memory.identity import anyhow
 from agent.store.passing import Home
 
@@ -48,21 +48,42 @@ class Report:
         return not any(asdict(self).values())
 
 
-async def erase(
-    customer: str, *, customers: Customers, journal: Home, data_dir: Path, region: str, now: float
-) -> tuple[Report, Sequence[str]]:
+@dataclass(frozen=True)
+class Stores:
+    """Where a customer leaves traces."""
+
+    customers: Customers
+    journal: Home
+    data_dir: Path
+
+
+async def erase_customer(customer: str, stores: Stores, *, region: str, now: float) -> tuple[Report, Sequence[str]]:
     """Erase a customer by id, e-mail address, telephone number or user id; the report and the conversations.
 
-    Raises ProviderError where a store does not deliver: run it again then.
+    `region` says how numbers without a country code are read. Raises ProviderError where a store does not
+    deliver: run it again then.
     """
-    traces = await customers.traces(customer, anyhow(customer, region))
+    traces = await stores.customers.traces(customer, anyhow(customer, region))
+    return await _erase(traces, stores, now), traces.conversation_ids
+
+
+async def erase_conversation(conversation_id: str, stores: Stores, *, now: float) -> Report:
+    """Erase a conversation, and the customer to whom it belongs. Raises ProviderError."""
+    customer_id = await stores.customers.customer_of(conversation_id)
+    traces = await stores.customers.traces(customer_id, []) if customer_id else Traces()
+    if conversation_id not in traces.conversation_ids:
+        traces.conversation_ids.append(conversation_id)
+    return await _erase(traces, stores, now)
+
+
+async def _erase(traces: Traces, stores: Stores, now: float) -> Report:
     report = Report(len(traces.customer_ids), traces.identifiers, traces.facts)
-    await customers.close_off(traces.conversation_ids, now)
+    await stores.customers.close_off(traces.conversation_ids, now)
     for conversation_id in traces.conversation_ids:
-        await _forget(conversation_id, journal, data_dir, report)
+        await _forget(conversation_id, stores.journal, stores.data_dir, report)
     if not report.nothing:
-        await customers.remove(traces)
-    return report, traces.conversation_ids
+        await stores.customers.remove(traces)
+    return report
 
 
 async def _forget(conversation_id: str, journal: Home, data_dir: Path, report: Report) -> None:

@@ -28,6 +28,8 @@ LOOK_SECS = 0.3
 CALLERS_NUMBER = "caller's number"
 USER_ID = "user id"
 """Facts that a channel learned at its start, vouched for by the carrier and by the business's site."""
+ERASE_CUSTOMER = "erase_customer"
+"""A tool whose result has this set has the customer erased once the answer is given."""
 _VOUCHED: dict[str, Kind] = {CALLERS_NUMBER: "phone", USER_ID: "user_id"}
 _SAID: dict[str, Kind] = {"email": "email", "phone": "phone"}
 _KINDS: tuple[Kind, ...] = ("phone", "email", "user_id")
@@ -45,14 +47,14 @@ class Memory:
         business: Business,
         *,
         protect: Protect,
-        forget: Callable[[str], Awaitable[None]],
+        erase: Callable[[str], Awaitable[None]],
     ) -> None:
-        """`protect` turns personal data in a text into tokens; `forget` forgets a conversation."""
+        """`protect` turns personal data in a text into tokens; `erase` erases a conversation and its customer."""
         self.customers = customers
         self._business = business
         self._rules = _by_facts(business)
         self._protect = protect
-        self._forget = forget
+        self._erase = erase
         self._asked = {fact for kind in _KINDS for fact in self._rules.of(kind).ask}
         self._running: set[asyncio.Task[None]] = set()
 
@@ -155,8 +157,9 @@ class Memory:
             turn_id = live.state.turns[-1].turn_id if live.state.turns else None
             news = learned(live.state, self._business, live.vault)
             await live.record(*(ev.FactLearned(name=n, value=v, **live.stamp(turn_id)) for n, v in news))
-            if not await self.customers.note(self._noted(live), live.clock()):
-                await self._forget(live.conversation_id)
+            kept = await self.customers.note(self._noted(live), live.clock())
+            if not kept or _asks_to_be_erased(live.state):
+                await self._erase(live.conversation_id)
         except OpenlineError as fault:  # the store has said so already; the next turn learns all again
             log.debug("nothing was learned of a turn", error=type(fault).__name__)
         except Exception as fault:
@@ -189,6 +192,11 @@ def _by_facts(business: Business) -> Identity:
 
     rules = business.identity
     return Identity(phone=renamed(rules.phone), email=renamed(rules.email), user_id=renamed(rules.user_id))
+
+
+def _asks_to_be_erased(state: Conversation) -> bool:
+    """Whether a tool of the business has granted the customer's wish to be erased."""
+    return any(e.state == "done" and e.result.get(ERASE_CUSTOMER) is True for e in state.effects.values())
 
 
 def _contacts(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from agent.reply import Parts
 from pipelines.app import make_app
 from pipelines.memory import vouch
 from pipelines.runtime import Runtime
+from pipelines.settings import Settings
+from tests.conftest import LIBRARY
 
 CARD = "2000003"
 EMAIL = "anna.schmidt@example.com"
@@ -292,6 +295,42 @@ async def test_sessions_of_an_erased_customer_are_ended_by_any_process(customer:
     await runtime.parts.memory.customers.close_off([call.conversation_id], time.time())
     await asyncio.wait_for(session.closing.wait(), 30)
     assert session.last_words == "erased" and not other.closing.is_set()
+
+
+ERASER = """
+
+@tool(effect="once", confirm="Shall I delete everything that we keep about you?")
+async def erase_me(context: ToolContext) -> dict[str, Any]:
+    \"\"\"Delete everything that is kept about the customer.\"\"\"
+    return {"says": "Everything that we kept about you is deleted.", "erase_customer": True}
+"""
+INTENT = """
+  erase_me:
+    title: have your data deleted
+    tool: erase_me
+    examples: [delete my data, erase everything about me, remove all my personal data, forget me completely]
+"""
+
+
+async def test_a_customer_who_asks_for_it_is_erased_by_the_businesss_tool(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    shutil.copytree(LIBRARY, folder)
+    (folder / "tools.py").write_text((folder / "tools.py").read_text() + ERASER)
+    described = (folder / "agent.yaml").read_text()
+    (folder / "agent.yaml").write_text(described.replace("intents:\n", f"intents:{INTENT}", 1))
+    runtime = await Runtime.start(settings.model_copy(update={"business": folder}), voice=False)
+    transport = httpx.ASGITransport(app=make_app(runtime))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        before, anna = Customer(client, runtime), Customer(client, runtime)
+        await first_visit(before)
+        await anna.says(f"it's {EMAIL}, any fines on card {CARD}?")
+        await anna.says("please delete my data")
+        assert await anna.says("yes") == "Everything that we kept about you is deleted."
+        for token in (before.token, anna.token):
+            assert (await client.get("/chat/history", params={"token": token})).status_code == 404
+        assert anna.memory and await anna.memory.customers.everyone() == []
+    await runtime.stop()
+    assert b"chmidt" not in on_disk(settings.data_dir)
 
 
 async def test_a_memory_that_does_not_answer_leaves_a_stranger(
