@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -50,15 +50,26 @@ class Effect:
     told: bool = False
 
 
+PendingKind = Literal["slot", "check", "which", "confirm", "choice", "human"]
+
+
 @dataclass(frozen=True)
 class Pending:
     """What the agent waits for: the answer to its last question."""
 
-    kind: Literal["slot", "check", "confirm", "choice", "human"]
+    kind: PendingKind
     slot: str = ""
     value: str = ""
     effect_id: str = ""
     options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OpenTask:
+    """A task that waits beneath the open one, with what is known for it."""
+
+    task: str
+    slots: Mapping[str, str]
 
 
 @dataclass
@@ -75,9 +86,10 @@ class HandOffView:
         return self.state not in ("resolved", "declined", "nobody", "back")
 
 
-_PENDING_KINDS: dict[str, Literal["slot", "check", "confirm", "choice", "human"]] = {
+_PENDING_KINDS: dict[str, PendingKind] = {
     "ask": "slot",
     "check": "check",
+    "which": "which",
     "confirm": "confirm",
     "clarify": "choice",
     "offer_human": "human",
@@ -99,9 +111,13 @@ class Conversation:
     version: int = 0
     turns: list[Turn] = field(default_factory=list)
     slots: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, str | None] = field(default_factory=dict)
+    """For each slot the turn that gave its value."""
     task: str | None = None
     """The intent whose slots are being filled."""
     last_task: str | None = None
+    waiting: tuple[OpenTask, ...] = ()
+    """Tasks beneath the open one, the next one first."""
     pending: Pending | None = None
     effects: dict[str, Effect] = field(default_factory=dict)
     hand_off: HandOffView | None = None
@@ -129,6 +145,8 @@ class Conversation:
     """Sessions that carry the conversation now."""
     cut_off: bool = False
     """The last session was lost without a goodbye."""
+    _put_off: dict[tuple[str, str], str | None] = field(default_factory=dict, repr=False)
+    """The turns that named the values of tasks that wait."""
 
     @property
     def waits_for_human(self) -> bool:
@@ -200,8 +218,10 @@ class Conversation:
     def _set_slot(self, event: ev.SlotSet) -> None:
         if event.value is None:
             self.slots.pop(event.name, None)
+            self.provenance.pop(event.name, None)
         else:
             self.slots[event.name] = event.value
+            self.provenance[event.name] = self._put_off.pop((event.name, event.value), event.turn_id)
 
     def _decided(self, event: ev.Decided) -> None:
         details = event.details
@@ -222,6 +242,10 @@ class Conversation:
         self.asked = self.asked + 1 if pending and pending == self.pending else int(bool(pending))
         self.pending = pending or None
         self.task = details.get("task")
+        self.waiting = tuple(OpenTask(w["task"], w.get("slots") or {}) for w in details.get("waiting") or ())
+        for slot, value in ((n, v) for w in self.waiting for n, v in w.slots.items()):
+            said_in = self.provenance.get(slot) if self.slots.get(slot) == value else event.turn_id
+            self._put_off.setdefault((slot, value), said_in)
         self.last_task = details.get("finishes") or self.last_task
 
     def _hand_off_moved(self, event: ev.HandOffMoved) -> None:

@@ -73,6 +73,8 @@ class EntityFound(BaseModel):
     text: str
     start: int
     end: int
+    alternative: str | None = None
+    """The other value that the words may mean ("3/4"): to be asked, not guessed."""
 
 
 class Understood(_Event):
@@ -85,6 +87,7 @@ class Understood(_Event):
     entities: list[EntityFound] = []
     language: str = "en"
     frustration: float = 0.0
+    frustration_reasons: list[str] = []
 
 
 class SlotSet(_Event):

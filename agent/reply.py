@@ -91,7 +91,7 @@ async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> U
 
 async def retrieve(understood: Understanding, parts: Parts) -> Found | NoPassageFound:
     """The passages for a turn."""
-    return await parts.retrieval.search(understood.text, vector=understood.vector)
+    return await parts.retrieval.search(understood.request, vector=understood.vector)
 
 
 async def reply(
@@ -129,7 +129,9 @@ async def reply(
 
 
 def _bound(decision: Decision, live: LiveConversation) -> Decision:
-    """A confirmation bound to its effect; one that the ledger has already is called, to be recognised."""
+    """Confirmations bound to their effects; one that the ledger has already is called, to be recognised."""
+    if decision.then is not None:
+        decision = replace(decision, then=_bound(decision.then, live))
     if decision.action != "confirm" or decision.effect_id or not decision.tool:
         return decision
     effect_id = effect_key(live.conversation_id, decision.tool, decision.arguments)
@@ -147,31 +149,25 @@ async def _write_down(decision: Decision, s: Situation, live: LiveConversation, 
     events.append(
         ev.Retrieved(passages=[ev.PassageFound(id=p.id, source=p.source, score=p.score) for p in found], **stamp)
     )
-    events += [ev.SlotSet(name=name, value=value, **stamp) for name, value in decision.slots.items()]
     asked = s.effect_asked
-    if asked and asked.state == "proposed" and asked.effect_id != _kept_effect(decision):
-        events.append(ev.EffectDropped(effect_id=asked.effect_id, **stamp))
-    events.append(
-        ev.Decided(action=decision.action, reasons=list(decision.reasons), details=decision.details(), **stamp)
-    )
-    if decision.action == "call" and decision.effect_id:
-        events.append(ev.EffectConfirmed(effect_id=decision.effect_id, **stamp))
-    if decision.action == "confirm":
-        events.append(_proposal(decision, s.tools, live, turn))
-    if decision.then is not None:
-        events.append(
-            ev.Decided(
-                action=decision.then.action,
-                reasons=list(decision.then.reasons),
-                details=decision.then.details(),
-                **stamp,
-            )
-        )
+    kept = {step.effect_id for step in decision.chain()}
+    dropped = asked and asked.state == "proposed" and asked.effect_id not in kept
+    for step in decision.chain():
+        events += [ev.SlotSet(name=name, value=value, **stamp) for name, value in step.slots.items()]
+        if asked and dropped and step is decision:
+            events.append(ev.EffectDropped(effect_id=asked.effect_id, **stamp))
+        events.append(ev.Decided(action=step.action, reasons=list(step.reasons), details=step.details(), **stamp))
+        if step.action == "call" and step.effect_id:
+            events.append(ev.EffectConfirmed(effect_id=step.effect_id, **stamp))
+        if step.action == "confirm" and (step is decision or not _is_asked(step, live)):
+            events.append(_proposal(step, s.tools, live, turn))
     await live.record(*events)
 
 
-def _kept_effect(decision: Decision) -> str | None:
-    return decision.effect_id or (decision.then.effect_id if decision.then else None)
+def _is_asked(step: Decision, live: LiveConversation) -> bool:
+    """Whether a confirmation is that of a proposal which stands in the ledger."""
+    known = live.state.effects.get(step.effect_id or "")
+    return known is not None and known.state == "proposed"
 
 
 def _proposal(d: Decision, tools: Mapping[str, Tool], live: LiveConversation, turn: TurnHeard) -> ev.EffectProposed:
@@ -277,7 +273,7 @@ class _Answer:
                     yield act
                 prompt = prompt.with_outcome(self.outcomes[-1])
             calls = []
-            grounded_only = self.decision.action not in _MODEL_MAY_SPEAK
+            grounded_only = not self._model_may_speak()
             async with aclosing(self.parts.chain.think(prompt, grounded_only=grounded_only)) as items:
                 async for spoken in items:
                     self.level = spoken.level
@@ -289,18 +285,24 @@ class _Answer:
                 return
 
     def _decided_calls(self) -> list[ToolCall]:
-        decision = self.decision
-        if decision.action != "call" or not decision.tool:
-            return []
-        return [ToolCall(decision.effect_id or decision.tool, decision.tool, dict(decision.arguments))]
+        steps = [step for step in self.decision.chain() if step.action == "call" and step.tool]
+        return [ToolCall(step.call_id, step.tool or "", dict(step.arguments)) for step in steps]
+
+    def _model_may_speak(self) -> bool:
+        """Whether a model may choose the words: not where a next task's question must follow a tool's outcome."""
+        then = self.decision.then
+        follows = self.decision.action in ("call", "drop") and then is not None
+        return self.decision.action in _MODEL_MAY_SPEAK and not follows
 
     def _needs_confirmation(self, call: ToolCall) -> bool:
         """Whether a model asks for an effect that the customer has not confirmed."""
         tool = self.parts.tools.get(call.tool)
         if tool is None or not tool.confirm or self.parts.runner.checked(call):
             return False
-        confirmed = self.decision.action == "call" and call.arguments == dict(self.decision.arguments)
-        return not (confirmed and call.tool == self.decision.tool)
+        return not any(
+            step.action == "call" and step.tool == call.tool and dict(step.arguments) == call.arguments
+            for step in self.decision.chain()
+        )
 
     async def _propose(self, call: ToolCall) -> Say:
         """Ask the customer before an effect that a model wants."""
@@ -312,6 +314,7 @@ class _Answer:
             tool=call.tool,
             arguments=call.arguments,
             effect_id=effect_id,
+            waiting=self.decision.waiting,
         )
         await _write_down(decision, self.situation, self.live, self.turn)
         self.decision = decision
@@ -361,10 +364,12 @@ class _Answer:
         if self.turn.medium == "voice" and decision.action == "answer":
             cited = dict.fromkeys(list(passages)[:1])
         self.sources = tuple(Source(name, passages[name].url) for name in cited if name in passages)
-        asked = decision.then or decision
+        *_, asked = decision.chain()
         quick: tuple[str, ...] = ()
         if asked.action == "clarify":
             quick = tuple(business.intents[o].title for o in asked.options)
+        elif asked.action == "which":
+            quick = tuple(in_words(day) for day in asked.options)
         elif asked.action in ("confirm", "check", "unknown", "offer_human"):
             quick = ("Yes, please", "No, thanks")
         elif asked.action == "ask" and business.slots[asked.slot or ""].choices:

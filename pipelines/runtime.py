@@ -34,7 +34,8 @@ from agent.store.vault import Vault
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner
 from agent.understanding.embedding import MiniLM
-from agent.understanding.intents import Intents
+from agent.understanding.intents import Intents, built_in_examples
+from agent.understanding.model_intents import ModelIntentPolicy, ModelIntents
 from agent.understanding.understander import Understander, training_examples
 from pipelines.ingest import make_retrieval, open_knowledge
 from pipelines.journal import open_journal, vault_key
@@ -117,7 +118,7 @@ class Runtime:
         intents = await asyncio.to_thread(Intents.train, examples, encoder, cache_dir=cache)
         retrieval = make_retrieval(pages, encoder, pool)
         journal = await open_journal(settings, clock=time.time)
-        understander = Understander(business, intents, encoder, pool)
+        understander = Understander(business, intents, encoder, pool, _intent_model(settings, business, examples))
         parts = _parts(settings, business, tools, understander, retrieval)
         await _warm(parts)
         memory, database = await open_memory(settings, business, understander, journal, key)
@@ -165,6 +166,9 @@ class Runtime:
         model = (s.openai_model, "OPENAI_API_KEY or OPENAI_BASE_URL is set") if s.uses_model else None
         return [
             ("model", *(model or ("grounded responder", "no model is set"))),
+            ("intents", s.intent_model, "INTENT_MODEL is set")
+            if s.intent_model
+            else ("intents", "embedded classifier", "no INTENT_MODEL"),
             ("ear", *s.chosen_ear()),
             ("voice", *s.chosen_voice()),
             ("journal", "Postgres" if s.shares_database else "SQLite", _why("DATABASE_URL", s.database_url)),
@@ -262,5 +266,17 @@ def _parts(
 def _models(settings: Settings) -> Sequence[Level]:
     if not settings.uses_model:
         return ()
+    return (_model(settings, settings.openai_model),)
+
+
+def _intent_model(settings: Settings, business: Business, examples: Mapping[str, Sequence[str]]) -> ModelIntents | None:
+    if not settings.intent_model:
+        return None
+    policy = ModelIntentPolicy(deadline_secs=settings.intent_model_secs)
+    known = {**built_in_examples(), **examples}
+    return ModelIntents(_model(settings, settings.intent_model), business.name, known, policy)
+
+
+def _model(settings: Settings, name: str) -> OpenAICompatible:
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
-    return (OpenAICompatible(base_url=settings.openai_base_url or None, api_key=key, model=settings.openai_model),)
+    return OpenAICompatible(base_url=settings.openai_base_url or None, api_key=key, model=name)

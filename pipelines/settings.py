@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).parent.parent
@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     openai_model: str = "gpt-4.1-mini"
     model_first_token_secs: Annotated[float, Field(gt=0)] = 2.5
     """A model that says nothing useful within this is passed over."""
+    intent_model: str = ""
+    """A model at the same endpoint that has the last word on the intent; the embedded classifier alone where empty."""
+    intent_model_secs: Annotated[float, Field(gt=0)] = 1.5
+    """An intent that takes longer is the embedded classifier's."""
 
     # The ear
     ear: Literal["auto", "whisper-tiny", "whisper-base", "deepgram", "moonshine", "whisper-large"] = "auto"
@@ -102,6 +106,12 @@ class Settings(BaseSettings):
         if url and not re.match(r"(?:sqlite|postgres(?:ql)?)(?:\+\w+)?://", url):
             raise ValueError("DATABASE_URL must begin with postgresql:// or sqlite:///")
         return url
+
+    @model_validator(mode="after")
+    def _intent_model_has_an_endpoint(self) -> Self:
+        if self.intent_model and not self.uses_model:
+            raise ValueError("INTENT_MODEL needs OPENAI_API_KEY or OPENAI_BASE_URL")
+        return self
 
     @property
     def journal_url(self) -> str:

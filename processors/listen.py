@@ -55,5 +55,8 @@ class Listen(FrameProcessor):
 
     async def _hear(self, text: str, *, spoken: bool) -> str:
         """Long text is read in a thread: it may take longer than the event loop can wait."""
-        hear = partial(self._understander.hear, text, self._live.vault, self._live.state.pending, spoken=spoken)
+        state = self._live.state
+        hear = partial(
+            self._understander.hear, text, self._live.vault, state.pending, spoken=spoken, slots=dict(state.slots)
+        )
         return hear() if len(text) < LONG_CHARS else await asyncio.to_thread(hear)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
@@ -33,7 +34,7 @@ class OpenAICompatible:
         if prompt.tools:
             request["tools"] = as_tools(prompt)
         calls: dict[int, dict[str, str]] = {}
-        try:
+        with _as_provider_errors():
             stream = await self._client.chat.completions.create(**request)
             async with stream:
                 async for chunk in stream:
@@ -46,15 +47,33 @@ class OpenAICompatible:
                             if part.function:
                                 call["name"] += part.function.name or ""
                                 call["arguments"] += part.function.arguments or ""
-        except openai.APIStatusError as fault:
-            raise ProviderError(f"HTTP {fault.status_code}", retryable=fault.status_code >= 429) from fault
-        except (openai.OpenAIError, httpx.HTTPError, OSError, ValueError) as fault:
-            raise ProviderError(type(fault).__name__) from fault
         for index, call in sorted(calls.items()):
             yield ToolCall(call["id"] or f"call-{index}", call["name"], _arguments(call["arguments"]))
 
+    async def write_json(self, system: str, user: str, name: str, schema: Mapping[str, Any]) -> str:
+        """An answer in the form of a JSON schema, as far as the model obeys it. Raises ProviderError.
+
+        Source: https://platform.openai.com/docs/guides/structured-outputs
+        """
+        form = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": dict(schema)}}
+        messages = [{"role": "system", "content": system}, {"role": "user", "content": user}]
+        request: dict[str, Any] = {**self._settings, "temperature": 0.0, "messages": messages, "response_format": form}
+        with _as_provider_errors():
+            answer = await self._client.chat.completions.create(**request)
+        return (answer.choices[0].message.content or "") if answer.choices else ""
+
     async def close(self) -> None:
         await self._client.close()
+
+
+@contextmanager
+def _as_provider_errors() -> Iterator[None]:
+    try:
+        yield
+    except openai.APIStatusError as fault:
+        raise ProviderError(f"HTTP {fault.status_code}", retryable=fault.status_code >= 429) from fault
+    except (openai.OpenAIError, httpx.HTTPError, OSError, ValueError) as fault:
+        raise ProviderError(type(fault).__name__) from fault
 
 
 def _arguments(written: str) -> dict[str, Any]:

@@ -156,6 +156,8 @@ def _next_step(prompt: Prompt) -> str:
     match decision.action:
         case "ask" if decision.slot:
             return f"Ask for the {slots[decision.slot].title}."
+        case "which":
+            return f"Ask whether {' or '.join(decision.options)} is meant."
         case "answer":
             return "Answer from the passages."
         case "clarify":

@@ -16,13 +16,14 @@ from stdnum import iban
 
 @dataclass(frozen=True)
 class Personal:
-    """One piece of personal data. `value` is text[start:end]; equal data has an equal `canonical` form."""
+    """One piece of personal data; equal data has an equal `canonical` form."""
 
     kind: str
     """EMAIL, CARD, PHONE, SSN or IBAN."""
     start: int
     end: int
     value: str
+    """text[start:end]; of a telephone number its usual form in the region, however it was typed or said."""
     canonical: str
 
 
@@ -168,10 +169,13 @@ def _phones(text: str, region: str) -> Iterator[Personal]:
 
 
 def _phone(text: str, start: int, end: int, region: str) -> Personal:
+    """A number as it is written where the business is, however the customer wrote or said it."""
     value = text[start:end]
     try:
         parsed = phonenumbers.parse(value, region)
-        canonical = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     except phonenumbers.NumberParseException:
-        canonical = _digits(value)
-    return Personal("PHONE", start, end, value, canonical)
+        return Personal("PHONE", start, end, value, _digits(value))
+    at_home = parsed.country_code == phonenumbers.country_code_for_region(region)
+    form = phonenumbers.PhoneNumberFormat.NATIONAL if at_home else phonenumbers.PhoneNumberFormat.INTERNATIONAL
+    canonical = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return Personal("PHONE", start, end, phonenumbers.format_number(parsed, form), canonical)

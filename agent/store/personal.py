@@ -14,7 +14,7 @@ _LOOKS_LIKE_TOKEN = re.compile(r"\[(\s*[^\W\d_]+_\w+\s*)\]")
 _MORE_ADDRESS_BEFORE = re.compile(r"[._+-]")
 _MORE_ADDRESS_AFTER = re.compile(r"[_+-]|\.\w")
 
-_IN_FULL = frozenset({"EMAIL", "PHONE", "ADDRESS", "NAME"})
+_IN_FULL = frozenset({"EMAIL", "PHONE", "ADDRESS", "STREET", "NAME"})
 """Kinds that speech, text and desk may have in full; tools have every kind in full."""
 _LAST_FOUR = {"CARD": "card", "SSN": "Social Security number", "IBAN": "account"}
 """Kinds of which speech, text and desk have the last four characters. Of any other kind they have nothing."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
+MAX_CHARS = 4000
+"""Longer input is cut before anything reads it."""
+
 _TAGS = (
     "a|abbr|address|article|aside|audio|b|base|bdi|bdo|big|blockquote|body|br|button|canvas|caption|center|cite|"
     "code|col|dd|del|details|dfn|div|dl|dt|em|embed|fieldset|figcaption|figure|font|footer|form|frame|h[1-6]|"
@@ -35,7 +38,7 @@ _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n[ \n]*")
 
 
-def clean(text: str, max_chars: int = 4000) -> str:
+def clean(text: str, max_chars: int = MAX_CHARS) -> str:
     """Plain text in NFC without markup or invisible characters; lines are kept, white space is folded.
 
     What lies beyond `max_chars` is cut first, before anything reads the text.

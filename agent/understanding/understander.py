@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -14,51 +14,51 @@ import numpy as np
 from agent.business import Business
 from agent.conversation import Conversation, Pending
 from agent.events import EntityFound
-from agent.safety.detectors import find_personal
 from agent.safety.injection import strip_roles, suspicious
 from agent.store.personal import neutralise
 from agent.store.vault import ConversationVault
-from agent.understanding.addresses import find_address
-from agent.understanding.cleaning import clean
+from agent.understanding.clauses import Clause, clauses
+from agent.understanding.cleaning import MAX_CHARS, clean
 from agent.understanding.embedding import Encoder
 from agent.understanding.entities import find_entities
+from agent.understanding.essence import request
 from agent.understanding.frustration import frustration
-from agent.understanding.intents import Intent, Intents, NotUnderstood
+from agent.understanding.intents import Intent, Intents, NotUnderstood, Ranking
 from agent.understanding.language import detect
+from agent.understanding.model_intents import ModelIntents, NoAnswer
+from agent.understanding.protection import TOKEN, protected, protected_answer, protected_names, protected_parts
 from agent.understanding.repair import dialogue_act
-from agent.understanding.spoken_forms import written
+from agent.understanding.spoken import from_speech, from_typing
+from agent.understanding.values.days import date_orders
 
-MAX_CHARS = 4000
-"""Longer input is cut before anything reads it."""
 PAGES = "_knowledge"
 """The class of questions that the knowledge pages answer."""
-_TOKEN_NAMES = {"email": "e-mail", "phone": "phone number", "address": "address", "name": "name", "card": "card"}
-_TOKEN = re.compile(r"\[([A-Z]+)_\d+\]")
-_LEAD_IN = re.compile(
-    r"^(?:(?:it'?s|it is|that'?s|my (?:new )?(?:address|name)(?: is|'s)?|the (?:new )?address is|i am|i'?m|this is|"
-    r"please send it to|send it to|to|sure|yes|okay|ok|well)\b[\s,:]*)+",
-    re.IGNORECASE,
-)
-_OPENING = re.compile(
-    r"^(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|um+|uh+|so|well|ok(?:ay)?)\b"
-    r"(?: there)?[\s,.!;:-]+)*"
-    r"(?:(?:i(?: am|'m| was)? just |i(?: am|'m| was)? )?(?:wondering|calling to (?:ask|find out|know)|"
-    r"(?:would|'d) like to (?:ask|know|find out)|want(?:ed)? to (?:ask|know|find out))(?: if| whether| about)?\s+|"
-    r"do you (?:happen to )?know\s+)?",
-    re.IGNORECASE,
-)
-"""Politeness at the start of a request, which says nothing of what is wanted."""
-_QUESTION = re.compile(
-    r"\?\s*$|^(?:(?:actually|and|but|so|well|ok(?:ay)?|um|oh|wait|hold on|hey|hi|hello)\b[\s,]*)*"
-    r"(?:what|when|where|who|why|how|can|could|do|does|is|are|will|would|should)(?:'?s)?\b",
-    re.IGNORECASE,
-)
-_SPELT = re.compile(r"\d{4,}|@")
+_TOKEN_NAMES = {
+    "email": "e-mail",
+    "phone": "phone number",
+    "address": "address",
+    "street": "address",
+    "name": "name",
+    "card": "card",
+}
 _ORDINALS = (frozenset({"first", "1", "former"}), frozenset({"second", "2", "latter"}), frozenset({"third", "3"}))
 _ACT_FROM = {"yes": 0.9, "no": 0.5, "never_mind": 0.7, "repeat": 0.5}
 """From this confidence on the classifier's word counts as said; a yes, which may cause an effect, needs most."""
+_WISH_FROM = 0.7
+"""From this confidence on each clause of a turn is a wish of its own."""
 _CHOSEN_FROM = 0.3
 """From this probability on a reply to "this or that?" counts as one of the two by its meaning."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One of several wishes of a turn: its own words, and what they mean."""
+
+    text: str
+    intent: str | None
+    confidence: float
+    entities: tuple[EntityFound, ...] = ()
+    act: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Understanding:
 
     text: str
     """The written turn, personal data as tokens."""
+    request: str
+    """The turn as the classifier and the pages see it (`essence.request`)."""
     intent: str | None
     confidence: float
     alternatives: tuple[tuple[str, float], ...] = ()
@@ -80,6 +82,8 @@ class Understanding:
     language: str = "en"
     frustration: float = 0.0
     suspicious: tuple[str, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    """Where a turn asks for more than one thing: each of them, in order."""
     vector: np.ndarray | None = None
     """The turn's sentence embedding, (384,) float32."""
 
@@ -87,55 +91,87 @@ class Understanding:
 class Understander:
     """Understands one business's customers; shared by all its sessions.
 
-    The encoder runs in `pool`, never on the event loop.
+    The encoder runs in `pool`, never on the event loop. A `model`, where there is one, has the last word on the intent
+    of what the wording does not decide.
     """
 
-    def __init__(self, business: Business, intents: Intents, encoder: Encoder, pool: Executor) -> None:
+    def __init__(
+        self,
+        business: Business,
+        intents: Intents,
+        encoder: Encoder,
+        pool: Executor,
+        model: ModelIntents | None = None,
+    ) -> None:
         self._business = business
         self._intents = intents
         self._encoder = encoder
         self._pool = pool
+        self._orders = date_orders(
+            business.languages, business.region, region_stated="region" in business.model_fields_set
+        )
+        self._model = model
         self._patterns = {name: slot.pattern for name, slot in business.slots.items() if slot.type == "pattern"}
 
-    def hear(self, raw: str, vault: ConversationVault, pending: Pending | None, *, spoken: bool) -> str:
-        """One utterance, cleaned and written, personal data as tokens, roles that it poses as removed."""
+    def hear(
+        self,
+        raw: str,
+        vault: ConversationVault,
+        pending: Pending | None,
+        *,
+        spoken: bool,
+        slots: Mapping[str, str] | None = None,
+    ) -> str:
+        """One utterance, cleaned and written, personal data as tokens, roles that it poses as removed.
+
+        `slots` are those known so far: a part of an address completes or corrects the known one.
+        """
         text = neutralise(strip_roles(clean(raw, MAX_CHARS)))
-        text = _as_written(text, spoken=spoken)
-        text = self.protect(text, vault)
+        text = from_speech(text, region=self._business.region) if spoken else from_typing(text)
+        known = slots if pending and slots else {}
+        address = next((v for n, v in known.items() if self._is(n, "address")), None)
+        text = protected_parts(text, vault, address) if address else text
+        text = protected_names(self.protect(text, vault), vault)
         slot = self._business.slots.get(pending.slot) if pending and pending.kind == "slot" else None
-        if slot and slot.type in ("name", "address"):
-            text = _protect_answer(text, slot.type, vault)
-        return text
+        return protected_answer(text, slot.type, vault) if slot else text
 
     def protect(self, text: str, vault: ConversationVault) -> str:
         """Personal data in a text as tokens; what is a token already stays."""
-        found = [
-            (p.start, p.end, p.kind, p.value, p.canonical) for p in find_personal(text, region=self._business.region)
-        ]
-        address = find_address(text)
-        if address and not any(start < address.end and address.start < end for start, end, *_ in found):
-            found.append((address.start, address.end, "ADDRESS", address.value, address.value.lower()))
-        for start, end, kind, value, canonical in sorted(found, reverse=True):
-            text = text[:start] + vault.protect(kind, value, canonical) + text[end:]
-        return text
+        return protected(text, vault, self._business.region)
 
     async def understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
         """The meaning of a whole turn, given what was said before."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+        local, ranking = await loop.run_in_executor(self._pool, self._understand, text, conversation, today)
+        if self._model is None or dialogue_act(text):
+            return local
+        choice = await self._model.choose(local.request, ranking)
+        if isinstance(choice, NoAnswer):
+            return local
+        return replace(
+            local,
+            intent=choice.name if isinstance(choice, Intent) else None,
+            confidence=choice.confidence,
+            alternatives=choice.alternatives,
+            near=(),
+            act=_act(choice),
+        )
 
-    def _understand(self, text: str, conversation: Conversation, today: date) -> Understanding:
-        entities = self._entities(text, today, conversation.language)
-        meaning = request(masked(text, entities, self._business))
-        vector = self._encoder.encode([meaning])[0]
+    def _understand(self, text: str, conversation: Conversation, today: date) -> tuple[Understanding, Ranking]:
+        """What the turn means without a model, and the classifier's ranking."""
+        entities = self._entities(text, today, conversation)
+        parts = clauses(text, entities)
+        meaning, *meanings = [request(masked(p.text, p.entities, self._business)) for p in parts]
+        vector, *vectors = self._encoder.encode([meaning, *meanings])
         ranking = self._intents.rank(meaning, vector)
         choice = self._intents.choose(ranking)
         said_before = [turn.user_text for turn in conversation.turns if turn.user_text]
         reply = dialogue_act(text)
         pending = conversation.pending
         options = pending.options if pending and pending.kind == "choice" else ()
-        return Understanding(
+        understanding = Understanding(
             text=text,
+            request=meaning,
             intent=choice.name if isinstance(choice, Intent) else None,
             confidence=choice.confidence,
             alternatives=tuple(choice.alternatives),
@@ -146,19 +182,52 @@ class Understander:
             language=detect(text, self._business.languages, conversation.language),
             frustration=frustration(text, said_before[-5:]).score,
             suspicious=tuple(suspicious(text)),
+            wishes=self._wishes(parts[1:], meanings, vectors),
             vector=vector,
         )
+        return understanding, ranking
 
-    def _entities(self, text: str, today: date, language: str) -> list[EntityFound]:
+    def _wishes(
+        self, parts: Sequence[Clause], meanings: Sequence[str], vectors: Sequence[np.ndarray]
+    ) -> tuple[Wish, ...]:
+        """The tasks that the clauses of a turn ask for, where each is sure and they are not the same."""
+        wishes: list[Wish] = []
+        for part, meaning, vector in zip(parts, meanings, vectors, strict=True):
+            choice = self._intents.choose(self._intents.rank(meaning, vector))
+            name = choice.name if isinstance(choice, Intent) and choice.confidence >= _WISH_FROM else None
+            intent = self._business.intents.get(name or "")
+            reply = dialogue_act(part.text)
+            if reply and reply.kind in ("greeting", "thanks"):
+                continue
+            task = name if intent and intent.tool and not (reply and reply.kind == "yes") else None
+            act = reply.kind if reply and not wishes and task is None else None
+            if task is None and act not in ("yes", "no"):
+                return ()
+            wishes.append(Wish(part.text, task, choice.confidence, part.entities, act))
+        return tuple(wishes) if len({w.intent for w in wishes}) == len(wishes) else ()
+
+    def _entities(self, text: str, today: date, conversation: Conversation) -> list[EntityFound]:
         tokens = [
             EntityFound(type=m[1].lower(), value=m[0], text=m[0], start=m.start(), end=m.end())
-            for m in _TOKEN.finditer(text)
+            for m in TOKEN.finditer(text)
         ]
-        masked = _TOKEN.sub(lambda m: "_" * len(m[0]), text)
+        pending = conversation.pending
+        awaited = self._business.slots.get(pending.slot) if pending else None
+        day = next((v for n, v in conversation.slots.items() if self._is(n, "date")), None)
         others = find_entities(
-            masked, patterns=self._patterns, today=today, region=self._business.region, language=language
+            TOKEN.sub(lambda m: "_" * len(m[0]), text),
+            patterns=self._patterns,
+            today=today,
+            region=self._business.region,
+            language=conversation.language,
+            orders=self._orders,
+            awaited={awaited.type} if awaited else set(),
+            anchor=date.fromisoformat(day) if day else None,
         )
         return sorted([*tokens, *others], key=lambda e: e.start)
+
+    def _is(self, slot: str, slot_type: str) -> bool:
+        return slot in self._business.slots and self._business.slots[slot].type == slot_type
 
     def _choose(self, text: str, options: Sequence[str], probabilities: Mapping[str, float]) -> str | None:
         """The offered intent that the customer picked: by place, by its title's words, or by meaning."""
@@ -183,13 +252,6 @@ def masked(text: str, entities: Sequence[EntityFound], business: Business) -> st
         if name:
             text = f"{text[: entity.start]}{name}{text[entity.end :]}"
     return text
-
-
-def request(text: str) -> str:
-    """A turn without its polite opening and its full stop: "Hi, I want to ask when you open." ends in it."""
-    bare = text.rstrip(" .!")
-    core = bare[_OPENING.match(bare).end() :]  # type: ignore[union-attr]  # it matches the empty string too
-    return core if len(core.split()) >= 3 else bare or text
 
 
 def training_examples(business: Business, page_questions: Sequence[str]) -> dict[str, list[str]]:
@@ -217,13 +279,6 @@ def _with_numbers(examples: list[str], titles: Sequence[str]) -> list[str]:
     return [*examples, *with_number]
 
 
-def _as_written(text: str, *, spoken: bool) -> str:
-    """Speech in written form; what is typed stays, unless it spells a number or an address out."""
-    form = written(text)
-    spelt = _SPELT.findall(form) != _SPELT.findall(text)
-    return form if spoken or spelt else text
-
-
 def _act(choice: Intent | NotUnderstood) -> str | None:
     """The dialogue act that the classifier is sure of, where the wording alone does not decide."""
     if isinstance(choice, Intent) and choice.confidence >= _ACT_FROM.get(choice.name, 2.0):
@@ -231,29 +286,5 @@ def _act(choice: Intent | NotUnderstood) -> str | None:
     return None
 
 
-def is_question(text: str) -> bool:
-    """Whether the wording asks something."""
-    return bool(_QUESTION.search(text))
-
-
 def _content_words(title: str) -> set[str]:
     return set(re.findall(r"\w{3,}", title.lower())) - {"your", "the", "and", "for", "with", "about"}
-
-
-def _protect_answer(text: str, slot_type: str, vault: ConversationVault) -> str:
-    """The answer to "what is your address / name?" as one token, unless it is no such answer."""
-    if _TOKEN.search(text) or is_question(text) or dialogue_act(text):
-        return text
-    lead = _LEAD_IN.match(text)
-    start = lead.end() if lead else 0
-    value = text[start:].strip(" .,!")
-    if not _plausible(value, slot_type):
-        return text
-    return text[:start] + vault.protect(slot_type.upper(), value, value.lower())
-
-
-def _plausible(value: str, slot_type: str) -> bool:
-    words = value.split()
-    if slot_type == "name":
-        return 1 <= len(words) <= 5 and not any(ch.isdigit() for ch in value)
-    return any(ch.isdigit() for ch in value) and len(words) >= 3

@@ -256,6 +256,8 @@ def _fault_in(body: Any) -> str | None:
     """What OpenAI would refuse in a request, in its words' sense."""
     if not isinstance(body, dict) or not isinstance(body.get("model"), str):
         return "you must provide a model parameter"
+    if fault := _fault_in_form(body.get("response_format")):
+        return fault
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         return "'messages' must be a list with at least one message"
@@ -273,6 +275,37 @@ def _fault_in(body: Any) -> str | None:
         awaited = {call["id"] for call in message.get("tool_calls") or ()}
     if awaited:
         return "an assistant message with 'tool_calls' must be followed by tool messages for each of them"
+    return None
+
+
+def _fault_in_form(form: Any) -> str | None:
+    """What OpenAI would refuse in a `response_format`; strict schemas name every property and allow no other.
+
+    Source: https://platform.openai.com/docs/guides/structured-outputs#supported-schemas
+    """
+    if form is None:
+        return None
+    kind = form.get("type") if isinstance(form, dict) else None
+    if kind != "json_schema":
+        return (
+            None
+            if kind in ("text", "json_object")
+            else "'response_format.type' must be text, json_object or json_schema"
+        )
+    asked = form.get("json_schema")
+    if not isinstance(asked, dict) or not re.fullmatch(r"[\w-]{1,64}", str(asked.get("name", ""))):
+        return "Missing required parameter: 'response_format.json_schema.name'"
+    schema = asked.get("schema")
+    if not asked.get("strict"):
+        return None
+    if (
+        not isinstance(schema, dict)
+        or schema.get("type") != "object"
+        or schema.get("additionalProperties") is not False
+    ):
+        return f"Invalid schema for response_format '{asked['name']}': 'additionalProperties' must be false"
+    if set(schema.get("required", ())) != set(schema.get("properties", ())):
+        return f"Invalid schema for response_format '{asked['name']}': 'required' must name every property"
     return None
 
 

@@ -42,7 +42,9 @@ CONFIRMING = [
 
 def situation(*before: Any, text: str = "", intent: str | None = None, **understood: Any) -> Situation:
     spoken = {k: understood.pop(k) for k in ("spoken", "confidence_of_words") if k in understood}
-    meaning = Understanding(text=text, intent=intent, confidence=understood.pop("confidence", 0.9), **understood)
+    meaning = Understanding(
+        text=text, request=text, intent=intent, confidence=understood.pop("confidence", 0.9), **understood
+    )
     return Situation(
         conversation=fold("c", before),
         business=BUSINESS,

@@ -235,6 +235,10 @@ async def test_a_callable_decides_by_what_the_request_says() -> None:
         assert len(sim.connections) == 1
 
 
+def _strict(schema: dict[str, Any]) -> Any:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+
+
 @pytest.mark.asyncio
 async def test_what_openai_refuses_is_refused(sim: OpenAISim, client: AsyncOpenAI) -> None:
     lone_result: Any = [*ASK, {"role": "tool", "tool_call_id": "call_1", "content": "{}"}]
@@ -244,6 +248,14 @@ async def test_what_openai_refuses_is_refused(sim: OpenAISim, client: AsyncOpenA
         with pytest.raises(BadRequestError):
             await client.chat.completions.create(model="sim-1", messages=messages)
     assert sim.requests == []
+    loose = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    partial = {**loose, "required": [], "additionalProperties": False}
+    for form in ({"type": "xml"}, {"type": "json_schema"}, _strict(loose), _strict(partial)):
+        with pytest.raises(BadRequestError):
+            await client.chat.completions.create(model="sim-1", messages=ASK, response_format=form)
+    assert sim.requests == []
+    shaped = _strict({**loose, "additionalProperties": False})
+    assert (await client.chat.completions.create(model="sim-1", messages=ASK, response_format=shaped)).choices
     both: Any = [*no_result[:2], {"role": "tool", "tool_call_id": "call_1", "content": "{}"}]
     assert (await client.chat.completions.create(model="sim-1", messages=both)).choices
 

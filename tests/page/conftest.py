@@ -11,9 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.page.fake_server import FakeServer
+
+expect.set_options(timeout=15_000)  # a page on a busy machine
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM_FLAGS = (
@@ -99,6 +101,17 @@ def open_page(browser: Browser, server: FakeServer) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert faults == []
+
+
+def until(page: Page, happened: Callable[[], bool]) -> None:
+    """Waits for something on the server's or the peer's side; the test's own time limit ends a vain wait."""
+    while not happened():
+        page.wait_for_timeout(20)
+
+
+def until_kept(page: Page, token: str | None) -> None:
+    """Waits until the page keeps this token over a reload. It learns it at the answer's end, after the words."""
+    page.wait_for_function("token => localStorage.getItem('openline.token') === token", arg=token)
 
 
 def other_host(url: str, server: FakeServer) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.page.conftest import OpenPage
+from tests.page.conftest import OpenPage, until, until_kept
 from tests.page.fake_server import TOKEN, FakeServer, delta, done
 
 
@@ -189,8 +189,7 @@ def test_spoken_words_that_also_come_as_events_are_not_shown_twice(open_page: Op
     page = open_page()
     start_call(page)
     tell(page, server_message(type="token", token=TOKEN), says(1, "We open at nine.", ""))
-    while server.listeners() == 0:
-        page.wait_for_timeout(10)
+    until(page, lambda: server.listeners() > 0)
     server.later("message", {"who": "agent", "name": "Nova", "text": "We open at nine."})
     server.later("message", {"who": "human", "name": "Maria", "text": "I am here too."})
     expect(turns(page, "human")).to_contain_text("I am here too.")
@@ -296,7 +295,7 @@ def test_typed_and_spoken_turns_are_one_conversation(open_page: OpenPage, server
     expect(turns(page, "agent")).to_contain_text("Seen")
     assert server.received == [{"text": "typed", "token": TOKEN}]
     expect(turns(page, "customer").locator(".channel")).to_have_text(["spoken", "typed"])
-    assert page.evaluate("localStorage.getItem('openline.token')") == TOKEN
+    until_kept(page, TOKEN)
 
 
 def test_a_call_goes_on_with_the_conversation_that_was_typed(open_page: OpenPage) -> None:

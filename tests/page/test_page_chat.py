@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.page.conftest import OpenPage
+from tests.page.conftest import OpenPage, until, until_kept
 from tests.page.fake_server import TOKEN, Cut, Event, FakeServer, Gate, delta, done, state
 
 
@@ -142,7 +142,7 @@ def test_an_unknown_token_starts_anew_politely(open_page: OpenPage, server: Fake
     ask(page, "hello")
     expect(turns(page, "agent")).to_contain_text("You said hello")
     assert server.received == [{"text": "hello", "token": None}]
-    assert page.evaluate("localStorage.getItem('openline.token')") == TOKEN
+    until_kept(page, TOKEN)
 
 
 def test_a_token_forgotten_by_the_server_in_between_resends_the_message(
@@ -170,7 +170,7 @@ def test_escape_stops_the_answer_and_keeps_what_was_said(open_page: OpenPage, se
     page.wait_for_function("() => document.querySelector('[aria-label=\"Stop the answer\"]') === null")
     ask(page, "next")
     expect(turns(page, "agent").last).to_contain_text("You said next")
-    assert server.hung_up == ["long"]
+    until(page, lambda: server.hung_up == ["long"])
 
 
 def test_stopping_the_very_first_answer_still_keeps_the_conversation(open_page: OpenPage, server: FakeServer) -> None:
@@ -292,8 +292,7 @@ def test_a_colleague_takes_over_types_and_writes(open_page: OpenPage, server: Fa
     page = open_page()
     ask(page, "human please")
     expect(page.get_by_text("A colleague has been asked")).to_be_visible()
-    while server.listeners() == 0:
-        page.wait_for_timeout(10)
+    until(page, lambda: server.listeners() > 0)
     server.later("state", {"state": "requested", "words": ""})
     server.later("state", {"state": "queued", "words": "you are number 2 in the queue"})
     expect(page.locator(".presence")).to_contain_text("You are number 2 in the queue")
@@ -329,7 +328,7 @@ def test_a_new_conversation_forgets_the_old_one(open_page: OpenPage, server: Fak
     page.get_by_role("button", name="New conversation").click()
     page.get_by_role("button", name="Yes").click()
     expect(page.get_by_role("group", name="Questions to start with")).to_be_visible()
-    assert page.evaluate("localStorage.getItem('openline.token')") is None
+    until_kept(page, None)
 
 
 def test_the_view_follows_the_words_unless_the_reader_scrolled_up(open_page: OpenPage, server: FakeServer) -> None:

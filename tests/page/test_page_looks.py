@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.page.conftest import ROOT, OpenPage
+from tests.page.conftest import ROOT, OpenPage, until
 from tests.page.fake_server import Event, FakeServer, Gate, delta, done, state
 from tests.page.test_page_call import rtvi, says, server_message, start_call, tell, turns
 from tests.page.test_page_chat import ask
@@ -96,8 +96,7 @@ def with_colleague(page: Page, server: FakeServer) -> None:
     server.answers["a person, please"] = [done("I get somebody for you.", handed_off=True)]
     ask(page, "a person, please")
     expect(page.get_by_text("A colleague has been asked")).to_be_visible()
-    while server.listeners() == 0:
-        page.wait_for_timeout(10)
+    until(page, lambda: server.listeners() > 0)
     server.later("message", {"who": "human", "name": "Maria", "text": "Hello, Maria here. How can I help?"})
     server.later("state", {"state": "human_typing", "words": "Maria is typing"})
     expect(page.locator(".presence .dots")).to_be_visible()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.page.conftest import OpenPage
+from tests.page.conftest import OpenPage, until, until_kept
 from tests.page.fake_peer import FakePeer
 from tests.page.fake_server import TOKEN, FakeServer
 
@@ -38,12 +36,6 @@ def call(page: Page) -> Locator:
     return page.get_by_role("region", name="Call")
 
 
-def until(page: Page, happened: Callable[[], bool]) -> None:
-    """Waits for something on the peer's side; the test's own time limit ends a vain wait."""
-    while not happened():
-        page.wait_for_timeout(20)
-
-
 def start_call(page: Page) -> None:
     page.get_by_role("button", name="Call").click()
     expect(call(page)).to_have_attribute("data-phase", "live", timeout=20_000)
@@ -63,7 +55,7 @@ def test_a_call_carries_both_voices_and_the_captions(open_page: OpenPage, peer: 
     peer.send("bot-started-speaking")
     expect(call(page).locator(".what")).to_have_text("Speaking")
     expect(call(page).locator(".meter[data-whose=agent] i[data-on=true]").first).to_be_attached()
-    page.wait_for_function("localStorage.getItem('openline.token') === 'a-token'")
+    until_kept(page, TOKEN)
     assert logged == []
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.safety.detectors import find_personal, redact
-from agent.understanding.spoken_forms import written
+from agent.understanding.spoken import from_speech as written
 
 # text | kinds found, in order
 TABLE = """
@@ -55,7 +55,20 @@ CASES = [tuple(line.rsplit("|", 1)) for line in TABLE.strip().splitlines()]
 def test_personal_data_is_found_and_nothing_else(text: str, wanted: str) -> None:
     found = find_personal(text)
     assert " ".join(p.kind for p in found) == wanted
-    assert all(text[p.start : p.end] == p.value for p in found)
+    assert all(text[p.start : p.end] == p.value for p in found if p.kind != "PHONE")
+
+
+@pytest.mark.parametrize(
+    ("said", "region", "written"),
+    [
+        ("2125550199", "US", "(212) 555-0199"),
+        ("+1 212.555.0199", "US", "(212) 555-0199"),
+        ("+1 212 555 0199", "GB", "+1 212-555-0199"),
+        ("020 7946 0958", "GB", "020 7946 0958"),
+    ],
+)
+def test_a_telephone_number_has_one_form_however_it_is_written(said: str, region: str, written: str) -> None:
+    assert [p.value for p in find_personal(f"call {said}", region=region)] == [written]
 
 
 @pytest.mark.parametrize(

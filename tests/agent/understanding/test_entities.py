@@ -2,13 +2,17 @@ from __future__ import annotations
 
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.understanding.addresses import canonical, find_addresses
 from agent.understanding.entities import find_entities
-from agent.understanding.spoken_forms import written
+from agent.understanding.spoken import from_speech as written
+from agent.understanding.values.days import date_orders
 
 TODAY = date(2026, 5, 13)
 """A Wednesday."""
@@ -97,22 +101,33 @@ def test_values_are_found_with_their_types(text: str, wanted: str) -> None:
     assert all(text[e.start : e.end] == e.text for e in found)
 
 
+PAIRS = yaml.safe_load((Path(__file__).parent / "spoken_and_typed.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("spoken", "typed", "wanted"), PAIRS)
+def test_spoken_and_typed_forms_give_the_same_values(spoken: str, typed: str, wanted: str) -> None:
+    for text in (written(spoken), typed):
+        found = find_entities(text, patterns=PATTERNS, today=TODAY)
+        assert " ".join(f"{e.type}={e.value}" for e in found) == wanted
+
+
+def test_there_are_enough_pairs() -> None:
+    assert len(PAIRS) >= 80
+
+
 @pytest.mark.parametrize(
     ("spoken", "typed"),
     [
-        ("order one zero zero zero seven", "order 10007"),
-        ("call me at half past four tomorrow", "call me at 4:30 tomorrow"),
-        ("on the thirteenth of june", "on the 13th of June"),
-        ("it was twenty five dollars and fifty cents", "it was $25.50"),
-        ("write to j dot smith at example dot com", "write to j.smith@example.com"),
-        ("my number is two one two five five five zero one nine nine", "my number is 2125550199"),
+        ("twelve elm street boston massachusetts oh two one one five", "12 Elm Street, Boston, MA 02115"),
+        (
+            "one twenty three main street springfield illinois six two seven oh one",
+            "123 Main St, Springfield, IL 62701",
+        ),
     ],
 )
-def test_spoken_and_typed_forms_give_the_same_values(spoken: str, typed: str) -> None:
-    def values(text: str) -> list[tuple[str, str]]:
-        return [(e.type, e.value) for e in find_entities(text, patterns=PATTERNS, today=TODAY)]
-
-    assert values(written(spoken)) == values(typed) != []
+def test_a_spoken_and_a_typed_address_are_one(spoken: str, typed: str) -> None:
+    one, other = (find_addresses(text)[0] for text in (written(spoken), typed))
+    assert canonical(one.value) == canonical(other.value) and one.complete and other.complete
 
 
 def test_the_region_settles_which_number_is_the_month() -> None:
@@ -122,6 +137,52 @@ def test_the_region_settles_which_number_is_the_month() -> None:
 
     assert day("US") == "2027-03-04"
     assert day("GB") == "2027-04-03"
+
+
+@pytest.mark.parametrize(
+    ("languages", "region", "stated", "text", "wanted"),
+    [
+        (["en"], "US", True, "3/4", ("2027-03-04", None)),
+        (["en"], "GB", True, "3/4", ("2027-04-03", None)),
+        (["de"], "DE", True, "3/4", ("2027-04-03", None)),
+        (["en-GB"], "US", False, "3/4", ("2027-04-03", None)),
+        (["en"], "US", False, "3/4", ("2027-03-04", "2027-04-03")),
+        (["en"], "CA", True, "3/4", ("2027-04-03", "2027-03-04")),
+        (["en", "es"], "US", True, "3/4/2027", ("2027-03-04", "2027-04-03")),
+        (["en"], "CA", True, "13/4", ("2027-04-13", None)),
+        (["en"], "CA", True, "4/13", ("2027-04-13", None)),
+        (["en"], "CA", True, "4/4", ("2027-04-04", None)),
+    ],
+)
+def test_a_date_in_figures_has_two_readings_where_the_locale_leaves_a_doubt(
+    languages: list[str], region: str, stated: bool, text: str, wanted: tuple[str, str | None]
+) -> None:
+    orders = date_orders(languages, region, region_stated=stated)
+    (found,) = find_entities(text, patterns={}, today=TODAY, region=region, orders=orders)
+    assert (found.value, found.alternative) == wanted
+
+
+def test_the_third_is_a_day_where_a_day_was_asked_for() -> None:
+    assert find_entities("no, the third", patterns={}, today=TODAY) == []
+    (found,) = find_entities("no, the third", patterns={}, today=TODAY, awaited={"date"})
+    assert found.value == "2026-06-03"
+
+
+def test_the_day_after_counts_from_the_day_last_spoken_of() -> None:
+    (found,) = find_entities("rather the day after", patterns={}, today=TODAY, anchor=date(2026, 6, 1))
+    assert found.value == "2026-06-02"
+
+
+@pytest.mark.parametrize(
+    "text", ["this is ridiculous", "it's Tern Skillet", "I'm sorry", "it is broken", "This is Acme"]
+)
+def test_what_is_no_name_is_none(text: str) -> None:
+    assert [e for e in find_entities(text, patterns={}, today=TODAY) if e.type == "name"] == []
+
+
+def test_pounds_are_money_where_the_region_pays_with_them_and_dollars_are_the_regions_own() -> None:
+    assert find_entities("3 pounds", patterns={}, today=TODAY, region="GB")[0].value == "3 GBP"
+    assert find_entities("3 dollars", patterns={}, today=TODAY, region="CA")[0].value == "3 CAD"
 
 
 def test_a_date_in_another_language_is_found() -> None:

@@ -13,7 +13,7 @@ from agent.understanding.cleaning import clean
 from agent.understanding.entities import find_entities
 from agent.understanding.frustration import frustration
 from agent.understanding.repair import dialogue_act
-from agent.understanding.spoken_forms import written
+from agent.understanding.spoken import from_speech as written
 
 PIECES = [
     *("a", "1", " ", ".", ",", "-", "\n", "\u0301", "\u200b", "١", "€"),
