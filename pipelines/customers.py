@@ -17,10 +17,11 @@ from rich.table import Table
 from agent.business import Business
 from agent.errors import OpenlineError
 from agent.loading import load_business
-from agent.memory.customers import Customer, Customers
+from agent.memory.customers import Customers
 from agent.memory.erase import Stores, erase_customer
 from agent.memory.facts import TITLES, strength
 from agent.memory.identity import anyhow
+from agent.memory.records import Customer
 from agent.memory.sealing import Sealing
 from agent.store.database import Database
 from pipelines.journal import open_journal, vault_key

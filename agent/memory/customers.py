@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlalchemy import delete, insert, or_, select, update
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agent.memory.facts import Aged, Fact, standing
 from agent.memory.identity import Claim, Kind, Profile, Said, plain
+from agent.memory.records import Customer, Noted, Traces
 from agent.memory.sealing import Sealing, bound
 from agent.memory.tables import CONVERSATIONS, CUSTOMERS, ERASED, FACTS, IDENTIFIERS, MENTIONS, migrate
 from agent.store.database import Database
@@ -25,44 +25,6 @@ MAX_PROFILES = 50
 ERASED_DAYS = 30
 """How long it is known that a conversation was erased: no session and no worker lasts longer."""
 _LOCK = "customers"
-
-
-@dataclass(frozen=True)
-class Noted:
-    """What a conversation adds to the memory; noting the same again changes nothing."""
-
-    conversation_id: str
-    claims: Sequence[Claim]
-    facts: Sequence[Fact] = ()
-    mentioned: Sequence[Claim] = ()
-    """E-mail addresses and numbers that were spoken of, the customer's own or not."""
-    customer_id: str | None = None
-    """The customer whom the conversation has proved to be."""
-    same_as: Sequence[str] = ()
-    """Customers whom it has proved to be as well: one from now on."""
-
-
-@dataclass(frozen=True)
-class Customer:
-    """Everything that the memory holds of one customer."""
-
-    customer_id: str
-    created_at: float
-    seen_at: float
-    identifiers: tuple[tuple[Kind, str], ...] = ()
-    facts: tuple[Fact, ...] = ()
-    """Those that still stand, the newest first."""
-    conversations: tuple[str, ...] = ()
-
-
-@dataclass
-class Traces:
-    """What an erasure has to remove."""
-
-    customer_ids: list[str] = field(default_factory=list)
-    conversation_ids: list[str] = field(default_factory=list)
-    identifiers: int = 0
-    facts: int = 0
 
 
 class Customers:

@@ -18,8 +18,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent import events as ev
-from agent.memory.customers import Customers, Traces
+from agent.memory.customers import Customers
 from agent.memory.identity import anyhow
+from agent.memory.records import Traces
 from agent.store.passing import Home
 
 RECORDINGS = ("recordings", "calls")

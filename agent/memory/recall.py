@@ -18,9 +18,10 @@ from agent.business import Business, Identity, Proof
 from agent.conversation import Conversation
 from agent.errors import OpenlineError
 from agent.live import LiveConversation
-from agent.memory.customers import Customer, Customers, Noted
+from agent.memory.customers import Customers
 from agent.memory.facts import PERSONAL, TITLES, TOKEN, Fact, fact_name, learned, own_contacts, said_name, standing
 from agent.memory.identity import Claim, Kind, Said, claim, may_prove, proved
+from agent.memory.records import Customer, Noted
 from agent.store.vault import ConversationVault
 
 LOOK_SECS = 0.3
@@ -65,14 +66,14 @@ class Memory:
         text: str = "",
         entities: Sequence[ev.EntityFound] = (),
     ) -> list[ev.Event]:
-        """`CustomerKnown` where the rule is met, with what this turn says or a channel vouches for; else nothing.
+        """`CustomerKnown` where the rule is met by what a turn says or, without a turn, by what a channel vouches for.
 
         Fails closed: where the memory does not answer, the customer is a stranger.
         """
         said = self._said(live, text, entities)
         claims = self._claims(live, text)
         wanted = [c for c in claims if may_prove(c, said, self._rules.of(c.kind))]
-        if not wanted or not self._brings_news(live.state, text, entities):
+        if not wanted or not (turn_id is None or self._brings_news(text, entities)):
             return []
         try:
             async with asyncio.timeout(LOOK_SECS):
@@ -140,19 +141,21 @@ class Memory:
         said = [(name, value) for name, value in live.state.learned if name in _SAID]
         said += [("email" if "EMAIL" in token else "phone", token) for token in own_contacts(text)]
         found += [(_SAID[name], value, False) for name, value in said]
-        claims = [
-            claim(kind, live.vault.reveal_text(value, "tool"), self._business.region, vouched=vouched)
-            for kind, value, vouched in found
-        ]
+        claims = [self._claim(kind, value, live.vault, vouched=vouched) for kind, value, vouched in found]
         return list({c.key: c for c in reversed(claims) if c}.values())
 
-    def _brings_news(self, state: Conversation, text: str, entities: Sequence[ev.EntityFound]) -> bool:
-        """Whether there is anything to look up that was not looked up in an earlier turn."""
-        if not state.turns:
-            return True
+    def _claim(self, kind: Kind, token: str, vault: ConversationVault, *, vouched: bool = False) -> Claim | None:
+        """None where the vault does not know the token any more: its conversation was forgotten."""
+        value = vault.reveal_text(token, "tool")
+        return None if value == token else claim(kind, value, self._business.region, vouched=vouched)
+
+    def _brings_news(self, text: str, entities: Sequence[ev.EntityFound]) -> bool:
+        """Whether a turn says anything to look up that was not looked up before."""
         return bool(TOKEN.search(text) or said_name(text)) or any(e.type in self._asked for e in entities)
 
     async def _learn(self, live: LiveConversation) -> None:
+        if live.forgotten:
+            return
         try:
             turn_id = live.state.turns[-1].turn_id if live.state.turns else None
             news = learned(live.state, self._business, live.vault)
@@ -170,10 +173,7 @@ class Memory:
         kept = [f for f in state.learned.values() if f.name not in (*_VOUCHED, *_SAID)]
         facts = [Fact(f.name, reveal(f.value, "tool"), live.conversation_id, f.turn_id, f.at) for f in kept]
         spoken_of = {token for turn in state.turns for token in _contacts(turn.user_text)}
-        mentioned = [
-            claim("email" if "EMAIL" in token else "phone", reveal(token, "tool"), self._business.region)
-            for token in spoken_of
-        ]
+        mentioned = [self._claim("email" if "EMAIL" in token else "phone", token, live.vault) for token in spoken_of]
         return Noted(
             live.conversation_id,
             self._claims(live, ""),

@@ -196,6 +196,10 @@ async def test_a_user_whom_the_site_has_signed_is_known(
         assert (await again.says("hello", user=signed("u-17"))).startswith("Welcome back, Anna.")
         assert "Welcome" not in await again.says("thank you", user=signed("u-17"))
         assert (await again.known())["name"] == "Anna"
+        late = Customer(shop, acme)
+        await late.says("hello")
+        await late.says("thank you", user=signed("u-17"))
+        assert (await late.known())["name"] == "Anna"
         other = Customer(shop, acme)
         await other.says("hello", user=signed("u-18"))
         assert await other.known() == {}

@@ -14,9 +14,10 @@ from alembic.migration import MigrationContext
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agent.memory.customers import Customers, Noted
+from agent.memory.customers import Customers
 from agent.memory.facts import Fact
 from agent.memory.identity import Claim
+from agent.memory.records import Noted
 from agent.memory.sealing import Sealing, bound
 from agent.memory.tables import CUSTOMERS, FACTS, IDENTIFIERS, TABLES
 from agent.store.database import Database
