@@ -45,18 +45,24 @@ class Customers:
         by_hash = {self._hash(claim): claim.key for claim in claims}
         own = select(CONVERSATIONS.c.customer_id).where(CONVERSATIONS.c.conversation_id == conversation_id)
         rows = await self._db.select(
-            select(CUSTOMERS.c.customer_id, CUSTOMERS.c.created_at, IDENTIFIERS.c.hash)
+            select(CUSTOMERS.c.customer_id, CUSTOMERS.c.created_at, IDENTIFIERS.c.hash, IDENTIFIERS.c.vouched)
             .join(IDENTIFIERS, IDENTIFIERS.c.customer_id == CUSTOMERS.c.customer_id)
             .where(IDENTIFIERS.c.hash.in_(by_hash), CUSTOMERS.c.customer_id.not_in(own))
             .order_by(CUSTOMERS.c.seen_at.desc())
             .limit(MAX_PROFILES)
         )
-        holds: dict[tuple[str, float], set[tuple[Kind, str]]] = {}
+        holds: dict[tuple[str, float], dict[tuple[Kind, str], bool]] = {}
         for row in rows:
-            holds.setdefault((row.customer_id, row.created_at), set()).add(by_hash[row.hash])
+            holds.setdefault((row.customer_id, row.created_at), {})[by_hash[row.hash]] = row.vouched
         remembered = await self._remembered([customer_id for customer_id, _ in holds], said, now)
         return [
-            Profile(customer_id, created_at, frozenset(keys), frozenset(remembered.get(customer_id, ())))
+            Profile(
+                customer_id,
+                created_at,
+                frozenset(keys),
+                frozenset(key for key, vouched in keys.items() if vouched),
+                frozenset(remembered.get(customer_id, ())),
+            )
             for (customer_id, created_at), keys in holds.items()
         ]
 
@@ -200,10 +206,22 @@ class Customers:
         await connection.execute(update(CUSTOMERS).where(of).values(seen_at=now))
         key = await connection.scalar(select(CUSTOMERS.c.wrapped_key).where(of))
         assert key
-        identifiers = [self._identifier_row(customer_id, key, c.kind, self._hash(c), c.canonical) for c in noted.claims]
-        await self._insert_new(connection, IDENTIFIERS, identifiers)
+        claims = [(c.kind, self._hash(c), c.canonical, c.vouched) for c in noted.claims]
+        await self._hold(connection, customer_id, key, claims)
         await self._add_facts(connection, customer_id, key, noted.facts)
         await self._forget_faded(connection, customer_id, now)
+
+    async def _hold(
+        self, connection: AsyncConnection, customer_id: str, key: bytes, held: Iterable[tuple[str, str, str, bool]]
+    ) -> None:
+        """(kind, hash, value, vouched) of what the customer is known by; vouched for once, vouched for always."""
+        for kind, hash_, value, vouched in held:
+            row = {"customer_id": customer_id, "hash": hash_, "kind": kind, "vouched": vouched}
+            sealed = self._sealing.seal(key, value, bound(customer_id, hash_))
+            await self._insert_new(connection, IDENTIFIERS, [{**row, "sealed": sealed}])
+            if vouched:
+                this = (IDENTIFIERS.c.customer_id == customer_id, IDENTIFIERS.c.hash == hash_)
+                await connection.execute(update(IDENTIFIERS).where(*this).values(vouched=True))
 
     async def _add_facts(
         self, connection: AsyncConnection, customer_id: str, key: bytes, facts: Iterable[Fact]
@@ -235,9 +253,8 @@ class Customers:
             for row in await connection.execute(select(CUSTOMERS).where(CUSTOMERS.c.customer_id.in_([gone, into])))
         }
         held = (await connection.execute(select(IDENTIFIERS).where(IDENTIFIERS.c.customer_id == gone))).all()
-        opened = [(row, self._opened(keys[gone], row.sealed, gone, row.hash)) for row in held]
-        moved = [self._identifier_row(into, keys[into], row.kind, row.hash, value) for row, value in opened]
-        await self._insert_new(connection, IDENTIFIERS, moved)
+        moved = [(r.kind, r.hash, self._opened(keys[gone], r.sealed, gone, r.hash), r.vouched) for r in held]
+        await self._hold(connection, into, keys[into], moved)
         facts = (await connection.execute(select(FACTS).where(FACTS.c.customer_id == gone))).all()
         await self._add_facts(connection, into, keys[into], [self._fact(keys[gone], row) for row in facts])
         for table in (IDENTIFIERS, FACTS):
@@ -272,10 +289,6 @@ class Customers:
             there = select(table).where(*(table.c[key] == row[key] for key in keys))
             if (await connection.execute(there)).first() is None:
                 await connection.execute(insert(table), row)
-
-    def _identifier_row(self, customer_id: str, key: bytes, kind: str, hash_: str, value: str) -> dict[str, Any]:
-        sealed = self._sealing.seal(key, value, bound(customer_id, hash_))
-        return {"customer_id": customer_id, "hash": hash_, "kind": kind, "sealed": sealed}
 
     def _hash(self, claim: Claim) -> str:
         return self._sealing.hash(*claim.key)

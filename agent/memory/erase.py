@@ -2,18 +2,19 @@
 
     1. their conversations are closed off: nothing is noted of them any more, sessions that carry them end
     2. each conversation is forgotten: the vault's key first, then journal, turn log, tokens, leases
-    3. recordings whose folder or file carries the name of the conversation or of one of its calls
+    3. recordings that are called like the conversation or one of its calls
     4. the memory's own rows, the customer's key first
 
 A run that was cut off leaves the memory's rows to the last, so that the next one finds what is left.
-Vectors and caches hold the business's pages and examples, never what a customer said.
+Vectors and caches on disk hold the business's pages and examples, never what a customer said; hot copies of a
+journal go with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -41,8 +42,6 @@ class Report:
     vault_keys: int = 0
     personal_values: int = 0
     recordings: int = 0
-    vectors: int = 0
-    cache_entries: int = 0
 
     @property
     def nothing(self) -> bool:
@@ -99,11 +98,11 @@ async def _forget(conversation_id: str, journal: Home, data_dir: Path, report: R
     report.recordings += await asyncio.to_thread(_remove_recordings, data_dir, {conversation_id, *sessions})
 
 
-def _remove_recordings(data_dir: Path, names: Iterable[str]) -> int:
-    """Remove every file and folder that carries one of the names; how many files these were."""
+def _remove_recordings(data_dir: Path, names: set[str]) -> int:
+    """Remove every file and folder of one of the names; how many files these were."""
     removed = 0
     for folder in (data_dir / name for name in RECORDINGS):
-        found = [path for path in sorted(folder.rglob("*")) if any(name in path.name for name in names)]
+        found = [path for path in sorted(folder.rglob("*")) if names & {path.name, path.stem}]
         for path in found:
             removed += sum(inner.is_file() for inner in path.rglob("*")) if path.is_dir() else path.is_file()
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

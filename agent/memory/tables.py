@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Double, ForeignKey, LargeBinary, MetaData, String, Table
+from sqlalchemy import Boolean, Column, Connection, Double, ForeignKey, LargeBinary, MetaData, String, Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 TABLES = MetaData()
@@ -32,6 +32,7 @@ IDENTIFIERS = Table(
     _customer(primary_key=True),
     Column("hash", String, primary_key=True, index=True),
     Column("kind", String, nullable=False),
+    Column("vouched", Boolean, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )
 

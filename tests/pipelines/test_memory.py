@@ -166,6 +166,20 @@ async def test_a_number_that_is_typed_is_not_enough(customer: Any, runtime: Runt
     assert await liar.known() == {}
 
 
+async def test_who_plants_anothers_number_learns_nothing_of_its_owner(customer: Any, runtime: Runtime) -> None:
+    mallory = customer()
+    await mallory.says(f"my phone number is {PHONE}, my e-mail is mallory@example.com, my name is Mallory")
+    await mallory.says("any fines? my card is 2000001")
+    owner = await call_from(runtime, PHONE, "CA1")
+    assert greeted(owner, runtime.parts) == runtime.business.greeting.voice
+    again = customer()
+    await again.says("it's mallory@example.com")
+    await again.says("any fines on card 2000001?")
+    assert (await again.known())["name"] == "Mallory"
+    assert runtime.parts.memory and owner.state.customer_id is None
+    assert len(await runtime.parts.memory.customers.everyone()) == 2
+
+
 async def test_a_caller_who_proves_an_address_too_is_one_customer(
     client: httpx.AsyncClient, customer: Any, runtime: Runtime
 ) -> None:

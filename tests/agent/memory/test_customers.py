@@ -132,6 +132,15 @@ async def test_a_conversation_that_proves_two_to_be_one_merges_them(customers: C
     assert sorted((await customers.load([by_phone], NOW))[0].conversations) == ["call", "chat", "fourth", "third"]
 
 
+async def test_what_was_only_said_is_not_vouched_for_until_it_is(customers: Customers) -> None:
+    said = Claim("phone", PHONE.value, PHONE.canonical)
+    await customers.note(Noted("one", [said]), NOW)
+    assert [p.vouched for p in await customers.holding([PHONE], {}, "two", NOW)] == [frozenset()]
+    await customers.note(Noted("one", [PHONE]), NOW)
+    await customers.note(Noted("one", [said]), NOW)
+    assert [p.vouched for p in await customers.holding([PHONE], {}, "two", NOW)] == [{PHONE.key}]
+
+
 async def test_merged_keys_are_destroyed_and_values_cannot_be_moved(customers: Customers, journal: SqlJournal) -> None:
     await customers.note(Noted("one", [PHONE]), NOW)
     await customers.note(Noted("two", [EMAIL]), NOW)

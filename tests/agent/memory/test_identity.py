@@ -22,7 +22,8 @@ ASK = Identity(phone=Proof(ask=["order"]), email=Proof(ask=["order", "name"]), u
 def profile(
     *claims: Claim, name: str = "c", age_days: float = 100, remembers: tuple[tuple[str, str], ...] = ()
 ) -> Profile:
-    return Profile(name, NOW - age_days * DAY, frozenset(c.key for c in claims), frozenset(remembers))
+    holds, vouched = frozenset(c.key for c in claims), frozenset(c.key for c in claims if c.vouched)
+    return Profile(name, NOW - age_days * DAY, holds, vouched, frozenset(remembers))
 
 
 ANNA = profile(CALLER, EMAIL, USER, remembers=(("order", "12345"), ("name", "Anna")))
@@ -54,6 +55,12 @@ def test_the_rule_decides(who: Claim, rules: Identity, said: dict[str, list[str]
 def test_nobody_is_known_by_what_they_do_not_hold() -> None:
     other = replace(EMAIL, canonical="bob@example.com")
     assert proved([other], {}, [ANNA], ENOUGH, NOW) == []
+
+
+def test_a_number_that_somebody_only_said_does_not_make_its_owner_them() -> None:
+    planted = profile(SAID_PHONE, name="who said it")
+    assert proved([CALLER], {}, [planted], ENOUGH, NOW) == []
+    assert proved([CALLER], {}, [planted, ANNA], ENOUGH, NOW) == ["c"]
 
 
 def test_two_who_are_proved_in_one_conversation_are_one_the_oldest_first() -> None:

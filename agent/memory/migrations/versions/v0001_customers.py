@@ -25,6 +25,7 @@ def upgrade() -> None:
         _customer(primary_key=True),
         sa.Column("hash", sa.String, primary_key=True, index=True),
         sa.Column("kind", sa.String, nullable=False),
+        sa.Column("vouched", sa.Boolean, nullable=False),
         sa.Column("sealed", sa.LargeBinary, nullable=False),
     )
     op.create_table(
