@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 
 def _real_zone(name: str) -> str:
@@ -87,6 +87,37 @@ class HandOff(_Model):
     """From this frustration on a person is offered at once."""
 
 
+class Proof(_Model):
+    """What it takes to be known by an identifier: `enough`, `never`, or `ask: [slots]`."""
+
+    enough: bool = False
+    ask: Annotated[list[str], Field(min_length=1)] = []
+    """Slots whose values the customer must say as well, as they are remembered."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_a_word(cls, rule: Any) -> Any:
+        if isinstance(rule, Proof | dict):
+            return rule
+        if rule not in ("enough", "never"):
+            raise ValueError("write `enough`, `never`, or `ask: [slots]`")
+        return {"enough": rule == "enough"}
+
+
+class Identity(_Model):
+    """Who counts as known; until then nothing that is remembered is used or told."""
+
+    phone: Proof = Proof()
+    """A number that the carrier names. One that is only said never is enough."""
+    email: Proof = Proof()
+    """An address that the customer says."""
+    user_id: Proof = Proof(enough=True)
+    """A user of the business's own site, signed by it (IDENTITY_SECRET)."""
+
+    def of(self, kind: Literal["phone", "email", "user_id"]) -> Proof:
+        return {"phone": self.phone, "email": self.email, "user_id": self.user_id}[kind]
+
+
 class Voices(_Model):
     """The agent's voice at each provider."""
 
@@ -158,6 +189,7 @@ class Business(_Model):
     slots: dict[str, Slot] = {}
     intents: dict[str, Intent]
     hand_off: HandOff
+    identity: Identity = Identity()
     phrases: dict[str, str | list[str]] = {}
     """Replaces phrases of prompts/phrases by name."""
     vocabulary: list[str] = []

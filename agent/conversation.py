@@ -100,6 +100,7 @@ _PENDING_KINDS: dict[str, PendingKind] = {
 _KEEPS_WAITING = frozenset({"say_again", "repeat", "forward"})
 """Decisions after which the agent still waits for the same answer."""
 _UNRESOLVED = frozenset({"clarify", "unknown", "say_again", "tool_failed"})
+_ABOUT_CUSTOMER = ("caller's number", "name", "email", "phone")
 _CONTACT = frozenset({"name", "email", "phone", "address"})
 _PROGRESS = frozenset({"answer", "call", "confirm", "chat"})
 
@@ -131,6 +132,17 @@ class Conversation:
     summary: str = ""
     """The running summary of the turns up to `summary_up_to`."""
     summary_up_to: str = ""
+    learned: dict[tuple[str, str], ev.FactLearned] = field(default_factory=dict)
+    """Every fact by its name and value, with its source."""
+    said: set[tuple[str, str]] = field(default_factory=set)
+    """(type, value) of everything that the customer named."""
+    customer_id: str | None = None
+    """Whose conversation it has proved to be."""
+    same_as: set[str] = field(default_factory=set)
+    known: dict[str, str] = field(default_factory=dict)
+    """What is remembered of that customer, by what it is called in a sentence."""
+    known_since: str | None = None
+    """The turn that proved it; None where the channel did at the start."""
     language: str = "en"
     unserved: int = 0
     """Turns in a row in a language that the business does not serve."""
@@ -147,6 +159,11 @@ class Conversation:
     """The last session was lost without a goodbye."""
     _put_off: dict[tuple[str, str], str | None] = field(default_factory=dict, repr=False)
     """The turns that named the values of tasks that wait."""
+
+    @property
+    def customer_facts(self) -> dict[str, str]:
+        """What was learned of the customer, and not of what they want."""
+        return {name: self.facts[name] for name in _ABOUT_CUSTOMER if name in self.facts}
 
     @property
     def waits_for_human(self) -> bool:
@@ -176,6 +193,7 @@ class Conversation:
                 self.unserved = self.unserved + 1 if event.unserved else 0
                 self.frustration_reasons = event.frustration_reasons
                 self.contact |= {e.type: e.value for e in event.entities if e.type in _CONTACT and e.value[:1] == "["}
+                self.said.update((entity.type, entity.value) for entity in event.entities)
             case ev.SlotSet():
                 self._set_slot(event)
             case ev.Decided():
@@ -193,12 +211,24 @@ class Conversation:
                 self._hand_off_moved(event)
             case ev.FactLearned():
                 self.facts[event.name] = event.value
+                self.learned[event.name, event.value] = event
+            case ev.CustomerKnown():
+                self._customer_known(event)
             case ev.Promised():
                 self.promises.append(event.text)
             case ev.SummaryMade():
                 self.summary, self.summary_up_to = event.text, event.up_to_turn_id
             case _:
                 self._effect(event)
+
+    def _customer_known(self, event: ev.CustomerKnown) -> None:
+        if self.customer_id is None:
+            self.known_since = event.turn_id
+            if not self.turns:
+                self.language = event.facts.get("language", self.language)
+        self.customer_id = event.customer_id
+        self.same_as.update(event.same_as)
+        self.known = event.facts
 
     def _turn(self, turn_id: str | None) -> Turn:
         for turn in reversed(self.turns):

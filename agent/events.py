@@ -232,6 +232,17 @@ class FactLearned(_Event):
     value: str
 
 
+class CustomerKnown(_Event):
+    """The conversation has proved whose it is: what is remembered of that customer, personal values as tokens."""
+
+    kind: Literal["customer_known"] = "customer_known"
+    customer_id: str
+    facts: dict[str, str]
+    """By what each is called in a sentence."""
+    same_as: list[str] = []
+    """Customers that proved to be the same one."""
+
+
 class TurnMeasured(_Event):
     """Milliseconds per stage; they sum to what the customer waited."""
 
@@ -249,8 +260,8 @@ class UnknownEvent(_Event):
 Event = (
     SessionJoined | SessionLeft | UserSaid | Understood | SlotSet | Retrieved | Decided
     | EffectProposed | EffectConfirmed | EffectDropped | EffectStarted | EffectEnded | EffectTold
-    | AgentSaid | Heard | HumanSaid | HandOffMoved | Promised | SummaryMade | FactLearned | TurnMeasured
-    | UnknownEvent
+    | AgentSaid | Heard | HumanSaid | HandOffMoved | Promised | SummaryMade | FactLearned | CustomerKnown
+    | TurnMeasured | UnknownEvent
 )  # fmt: skip
 
 
@@ -259,7 +270,8 @@ _KINDS: dict[str, Any] = {
     for cls in (
         SessionJoined, SessionLeft, UserSaid, Understood, SlotSet, Retrieved, Decided,
         EffectProposed, EffectConfirmed, EffectDropped, EffectStarted, EffectEnded, EffectTold,
-        AgentSaid, Heard, HumanSaid, HandOffMoved, Promised, SummaryMade, FactLearned, TurnMeasured,
+        AgentSaid, Heard, HumanSaid, HandOffMoved, Promised, SummaryMade, FactLearned, CustomerKnown,
+        TurnMeasured,
     )
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 from agent.conversation import Conversation, fold
 from agent.events import EffectStarted, Event, dump
 from agent.store.journal import Conflict, Journal
-from agent.store.vault import ConversationVault
+from agent.store.vault import ConversationVault, VaultForgotten
 
 
 class LiveConversation:
@@ -33,6 +33,8 @@ class LiveConversation:
         self._journal = journal
         self._last = last
         self._pen = asyncio.Lock()
+        self.forgotten = False
+        """The conversation was erased: nothing of it is written any more."""
 
     @classmethod
     async def open(
@@ -56,16 +58,15 @@ class LiveConversation:
     async def record(self, *events: Event) -> None:
         """Append and fold; returns when the journal has acknowledged.
 
-        Another session's events that came in between are folded first, in the journal's order.
+        Another session's events that came in between are folded first, in the journal's order. Of a
+        conversation that was erased nothing is written.
         """
-        if not events:
-            return
         async with self._pen:
-            while True:
+            while events and not self.forgotten:
                 try:
                     return await self._append(events)
-                except Conflict as conflict:
-                    await self._catch_up_after(conflict)
+                except (Conflict, VaultForgotten) as fault:
+                    await self._catch_up_after(fault)
 
     async def record_first(self, started: EffectStarted) -> bool:
         """Write an effect's start, unless another session has written one: then False, and it must not run."""
@@ -79,18 +80,20 @@ class LiveConversation:
     async def record_if(self, wanted: Callable[[Conversation], bool], event: Event) -> bool:
         """Append an event if it is still wanted in the state that it would be written after; whether it was."""
         async with self._pen:
-            while wanted(self.state):
+            while not self.forgotten:
+                if not wanted(self.state):
+                    return False
                 try:
                     await self._append([event])
                     return True
-                except Conflict as conflict:
-                    await self._catch_up_after(conflict)
-            return False
+                except (Conflict, VaultForgotten) as fault:
+                    await self._catch_up_after(fault)
+        raise VaultForgotten("the conversation was erased: nothing is done in it any more")
 
     async def refresh(self) -> None:
         """Fold what other sessions have written meanwhile."""
         async with self._pen:
-            await self._catch_up()
+            await self._catch_up_after(None)
 
     async def _append(self, events: Sequence[Event]) -> None:
         await self.vault.save()
@@ -111,14 +114,21 @@ class LiveConversation:
         if events and dump(events[0]) == dump(self._last):
             return self._take(events[1:])
         events = await self._journal.read(self.conversation_id)
-        if len(events) >= self.state.version:  # fewer: the conversation was forgotten
-            self.state = fold(self.conversation_id, events)
-            self._last = events[-1]
+        if len(events) < self.state.version:
+            self.forgotten = True
+            return
+        self.state = fold(self.conversation_id, events)
+        self._last = events[-1]
 
-    async def _catch_up_after(self, conflict: Conflict) -> None:
-        if conflict.actual_version < self.state.version:
-            raise conflict  # the conversation was forgotten: there is nothing to write to
-        await self._catch_up()
+    async def _catch_up_after(self, fault: Conflict | VaultForgotten | None) -> None:
+        """Catch up; notices that the conversation was erased."""
+        behind = isinstance(fault, Conflict) and fault.actual_version < self.state.version
+        self.forgotten = self.forgotten or behind or isinstance(fault, VaultForgotten)
+        if not self.forgotten:
+            try:
+                await self._catch_up()
+            except VaultForgotten:
+                self.forgotten = True
 
     def stamp(self, turn_id: str | None = None) -> dict[str, Any]:
         """The fields that every event of this session carries."""

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from agent.business import Business, HandOff, Intent, Slot, Translation
+from agent.business import Business, HandOff, Identity, Intent, Proof, Slot, Translation
 from agent.errors import BusinessFault
 from agent.phrases import Phrases
 from agent.tools.registry import Tool, load_tools
@@ -114,6 +114,8 @@ def _known_keys(where: Where) -> Iterable[str]:
     if where[0] == "translations" and len(where) > 3:
         return _known_keys(where[2:])
     model: type[BaseModel] = Business
+    if where[0] == "identity":
+        return (Identity if len(where) == 2 else Proof).model_fields
     if len(where) > 1:
         nested = Business.model_fields.get(str(where[0]))
         model = _MODELS.get(str(where[0])) or (nested.annotation if nested else None) or Business  # type: ignore[assignment]
@@ -148,6 +150,7 @@ def _crossed(data: Any, tools: Mapping[str, Tool] | None) -> Iterable[tuple[Wher
                 yield at, f"unknown slot `{slot}`" + _nearest(slot, slots)
         if tools is not None and intent.get("tool"):
             yield from _crossed_tool(("intents", name), str(intent["tool"]), wanted, tools)
+    yield from _crossed_identity(_mapping(data, "identity"), slots)
     house = Phrases.load("en", {}).names
     for name in phrases:
         if name not in house:
@@ -166,6 +169,19 @@ def _crossed_translations(data: Any, known: Mapping[str, Iterable[str]]) -> Iter
             for name in _mapping(translations[code], part):
                 if name not in names:
                     yield ("translations", code, part, name), f"unknown name `{name}`" + _nearest(name, names)
+
+
+def _crossed_identity(rules: Mapping[str, Any], slots: Mapping[str, Any]) -> Iterable[tuple[Where, str]]:
+    """Slots that a rule asks for must exist and hold what a customer can be recognised by."""
+    fitting = {name for name in slots if _mapping(slots, name).get("type") in ("pattern", "name", "address")}
+    for kind in rules:
+        asked = _mapping(rules, kind).get("ask")
+        for index, slot in enumerate(asked if isinstance(asked, list) else []):
+            at = ("identity", kind, "ask", index)
+            if slot not in slots:
+                yield at, f"unknown slot `{slot}`" + _nearest(str(slot), slots)
+            elif slot not in fitting:
+                yield at, f"`{slot}` proves nothing: a slot of type pattern, name or address is needed"
 
 
 def _crossed_tool(

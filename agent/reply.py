@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from agent import events as ev
 from agent.acts import Act, Card, Done, EndCall, HandOff, Say, Show, Source, Working
 from agent.business import Business
+from agent.conversation import Conversation
+from agent.dialogue.greeting import welcome
 from agent.dialogue.policy import Decision, EarPolicy, Situation, decide
 from agent.dialogue.summary import Summariser
 from agent.handoff.brief import brief
@@ -21,6 +23,7 @@ from agent.live import LiveConversation
 from agent.llm.chain import Chain
 from agent.llm.grounded import confirm_question
 from agent.llm.prompt import Medium, Prompt, TextDelta, ToolCall, ToolOutcome, make_passages
+from agent.memory.recall import Memory
 from agent.phrases import Phrases, in_words
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner, effect_key
@@ -49,6 +52,7 @@ class Parts:
     runner: ToolRunner
     summariser: Summariser
     ear: EarPolicy = field(default_factory=EarPolicy)
+    memory: Memory | None = None
 
     def within(self, language: str) -> Parts:
         """The same parts with the business's and the agent's words in a language, where they have them."""
@@ -76,6 +80,7 @@ async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> U
     today = parts.today(live.clock())
     understood = await parts.understander.understand(turn.text, live.state, today, spoken=turn.spoken)
     stamp = live.stamp(turn.turn_id)
+    known = await parts.memory.recognise(live, turn.turn_id, turn.text, understood.entities) if parts.memory else ()
     await live.record(
         ev.UserSaid(text=turn.text, spoken=turn.spoken, confidence=turn.confidence, **stamp),
         ev.Understood(
@@ -89,6 +94,7 @@ async def understand(turn: TurnHeard, live: LiveConversation, parts: Parts) -> U
             frustration_reasons=list(understood.frustration_reasons),
             **stamp,
         ),
+        *known,
     )
     return understood
 
@@ -143,6 +149,8 @@ async def carry_out(
         answer.complete = True
     finally:
         await asyncio.shield(answer.journal())
+        if parts.memory:
+            parts.memory.learn(live)
     parts.summariser.start(live)
     yield Done(turn.turn_id, handed_off=live.state.waits_for_human, with_human=live.state.with_human)
 
@@ -228,6 +236,8 @@ class _Answer:
         decision = self.decision
         if decision.action == "forward":
             return
+        if self._welcomes(self.live.state):
+            yield self._say(welcome(self.live.state, self.parts.phrases) + " ")
         if decision.action == "hand_off":
             async for act in self._hand_off():
                 yield act
@@ -239,6 +249,12 @@ class _Answer:
             yield show
         if decision.action == "end" and self.turn.medium == "voice":
             yield EndCall()
+
+    def _welcomes(self, state: Conversation) -> bool:
+        """Whether this is the first answer to a customer who is known; a call's greeting welcomes by itself."""
+        if state.known_since or self.turn.medium == "voice":
+            return state.known_since == self.turn.turn_id
+        return state.customer_id is not None and len(state.turns) == 1
 
     async def journal(self) -> None:
         """Write down what was said, and that the outcomes of tools were told."""
@@ -277,6 +293,7 @@ class _Answer:
             medium=self.turn.medium,
             business=self.parts.business,
             conversation=self.live.state,
+            known=self.live.state.known,
             situation=self.situation,
             decision=self.decision,
             tools=tuple(self.parts.tools.values()),

@@ -7,6 +7,7 @@ import hmac
 import json
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -22,6 +23,7 @@ from starlette.exceptions import HTTPException
 from agent.errors import ProviderError
 from pipelines.browser import answer_browser
 from pipelines.chat import Desk
+from pipelines.memory import erase_known
 from pipelines.phone import answer_phone
 from pipelines.room import answer_room
 from pipelines.runtime import Busy, Runtime, Session, UnknownToken
@@ -156,6 +158,20 @@ def _add_administration(app: FastAPI, runtime: Runtime) -> None:
         events = await runtime.journal.read(conversation_id)
         body = {"conversation_id": conversation_id, "events": [json.loads(e.model_dump_json()) for e in events]}
         return JSONResponse(body)
+
+    @app.delete("/customers/{customer:path}")
+    async def erase(customer: str, request: Request) -> Response:
+        """Erase a customer by id, e-mail address, telephone number or user id."""
+        fault = refused(request)
+        if fault:
+            return fault
+        try:
+            report = await erase_known(runtime, customer)
+        except ProviderError:
+            return EdgeFault(503, "store_down", "A store does not answer; what is left is erased next time.").response()
+        if report.nothing:
+            return EdgeFault(404, "nothing_kept", "Nothing is kept of this customer.").response()
+        return JSONResponse({"removed": asdict(report)})
 
 
 async def _begin(runtime: Runtime, token: str | None, session_id: str, channel: Any) -> tuple[Session, str]:

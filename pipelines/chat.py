@@ -13,7 +13,9 @@ from agent.live import LiveConversation
 from agent.reply import Parts
 from agent.resume import CutTurn, seems_cut
 from agent.store.vault import ConversationVault
+from pipelines.memory import NotSigned, signed_user, vouch
 from pipelines.runtime import Runtime, UnknownToken
+from pipelines.settings import Settings
 from pipelines.text import answer
 from pipelines.turns import acts_of, cut_turn, finish_cut_turn, turn_of
 from transports.chat import Opened
@@ -26,11 +28,14 @@ class Desk:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def say(self, text: str, token: str | None) -> AsyncGenerator[Opened | Act, None]:
+    async def say(self, text: str, token: str | None, user: str | None = None) -> AsyncGenerator[Opened | Act, None]:
+        signed = checked_user(self._runtime.settings, user)
         conversation_id, token = await self._find(token)
         parts = self._runtime.parts
         async with turn_of(self._runtime, conversation_id):
             live = await self._open(conversation_id)
+            if signed:
+                await vouch(self._runtime, live, "user_id", signed)
             yield Opened(token)
             said: str | CutTurn = text
             cut = await cut_turn(self._runtime, live)
@@ -88,6 +93,14 @@ def _is(text: str, cut: CutTurn, live: LiveConversation, parts: Parts) -> bool:
     """Whether a message is the cut turn's own, sent once more."""
     heard = parts.understander.hear(text, live.vault, cut.before.pending, spoken=False)
     return parts.understander.protect(heard, live.vault) == cut.said.text
+
+
+def checked_user(settings: Settings, user: str | None) -> str:
+    """The user whom the business's site has signed; empty where none is named. Raises EdgeFault."""
+    try:
+        return signed_user(settings, user) if user else ""
+    except NotSigned as fault:
+        raise EdgeFault(401, "bad_user", str(fault)) from None
 
 
 def told_turns(state: Conversation, vault: ConversationVault) -> list[dict[str, Any]]:

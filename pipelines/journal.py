@@ -17,9 +17,8 @@ async def open_journal(settings: Settings, *, clock: Callable[[], float]) -> Hom
 
     `clock` gives seconds since the epoch. Raises ProviderError where the database cannot be used.
     """
-    url = settings.database_url or f"sqlite:///{settings.data_dir / 'openline.db'}"
     home: Home
-    home = sql = await SqlJournal.open(url, clock=clock)
+    home = sql = await SqlJournal.open(settings.journal_url, clock=clock)
     if settings.redis_url:
         home = await RedisFront.open(sql, settings.redis_url, clock=clock)
     return Shelter(home, clock=clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 
-from agent import events as ev
+from pipelines.memory import vouch
 from pipelines.runtime import Busy, Runtime
 from pipelines.voice import call_pipeline, run_call
 from transports.twilio import RATE_HZ, PhoneCall
@@ -23,9 +23,7 @@ async def answer_phone(runtime: Runtime, call: PhoneCall) -> None:
     except Busy:
         return await call.websocket.close(1013, "busy")
     async with runtime.carrying(session):
-        if call.caller:
-            number = runtime.parts.understander.protect(call.caller, live.vault)
-            await live.record(ev.FactLearned(name="caller's number", value=number, **live.stamp()))
+        await vouch(runtime, live, "phone", call.caller)
         transport = FastAPIWebsocketTransport(
             websocket=call.websocket,
             params=FastAPIWebsocketParams(serializer=call.serializer, audio_in_enabled=True, audio_out_enabled=True),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from pipecat.processors.aggregators.dtmf_aggregator import DTMFAggregator
 from pipecat.transports.livekit.transport import LiveKitParams
 
+from pipelines.memory import NotSigned, signed_user, vouch
 from pipelines.phone import DIGITS_SECS
 from pipelines.runtime import Runtime, Session
 from pipelines.voice import call_pipeline, run_call
@@ -29,6 +32,14 @@ async def answer_room(runtime: Runtime, session: Session, room: str, token: str)
                 audio_out_queue_size_ms=QUEUE_MS,
             ),
         )
+
+        async def meet() -> None:
+            number, user = transport.caller()
+            await vouch(runtime, session.live, "phone", number)
+            if user:
+                with suppress(NotSigned):
+                    await vouch(runtime, session.live, "user_id", signed_user(runtime.settings, user))
+
         keypad = [DTMFAggregator(timeout=DIGITS_SECS, prefix="")]
         pipeline = call_pipeline(transport, runtime, session.live, rate_hz=RATE_HZ, keypad=keypad)
-        await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=True)
+        await run_call(runtime, session, transport, pipeline, rate_hz=RATE_HZ, rtvi=True, meet=meet)

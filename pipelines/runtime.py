@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -25,8 +26,9 @@ from agent.llm.grounded import Grounded
 from agent.loading import load_business
 from agent.phrases import Phrases
 from agent.reply import Parts
-from agent.store.journal import Journal
+from agent.store.database import Database
 from agent.store.memory import MemoryJournal
+from agent.store.passing import Home
 from agent.store.vault import Vault
 from agent.tools.registry import Tool
 from agent.tools.running import ToolRunner
@@ -36,6 +38,7 @@ from agent.understanding.model_intents import ModelIntentPolicy, ModelIntents
 from agent.understanding.understander import Understander, training_examples
 from pipelines.ingest import make_retrieval, open_knowledge
 from pipelines.journal import open_journal, vault_key
+from pipelines.memory import end_erased, open_memory
 from pipelines.services import load_engines, make_model, make_models
 from pipelines.settings import Settings
 from pipelines.text import answer
@@ -54,14 +57,24 @@ class Busy(Exception):
 
 @dataclass
 class Session:
-    """One connection while it lasts. Setting `closing` tells its customer and ends it."""
+    """One connection while it lasts; `end` ends it from outside."""
 
     session_id: str
     live: LiveConversation
     reason: str = "closed"
-    """Why it ended: `closed` by the customer, `ended` by the agent, `drained`."""
+    """Why it ended: `closed` by the customer, `ended` by the agent, `drained`, `erased`."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, reason: Literal["drained", "erased"]) -> None:
+        """Tell its customer why, and end it."""
+        self.reason = reason
+        self.closing.set()
+
+    @property
+    def last_words(self) -> str:
+        """The phrase that is said when it is ended from outside."""
+        return "erased" if self.reason == "erased" else "closing"
 
 
 class Runtime:
@@ -72,7 +85,7 @@ class Runtime:
         settings: Settings,
         business: Business,
         parts: Parts,
-        journal: Journal,
+        journal: Home,
         vaults: Vault,
         engines: Embedded | None,
     ) -> None:
@@ -84,6 +97,7 @@ class Runtime:
         self.engines = engines
         self.sessions: dict[str, Session] = {}
         self.draining = False
+        self._memory: tuple[Database, asyncio.Task[None]] | None = None
 
     @classmethod
     async def start(cls, settings: Settings, *, voice: bool = True) -> Runtime:
@@ -106,7 +120,11 @@ class Runtime:
         understander = Understander(business, intents, encoder, pool, _intent_model(settings, business, examples))
         parts = _parts(settings, business, tools, understander, retrieval)
         await _warm(parts)
-        return cls(settings, business, parts, journal, Vault(journal, key), await loading if loading else None)
+        memory, database = await open_memory(settings, business, understander, journal, key)
+        parts = replace(parts, memory=memory)
+        runtime = cls(settings, business, parts, journal, Vault(journal, key), await loading if loading else None)
+        runtime.keep_memory(database)
+        return runtime
 
     async def open(self, conversation_id: str, session_id: str, channel: ev.Channel) -> LiveConversation:
         """The conversation for one session, which joins it. A session of before that never left was lost."""
@@ -178,19 +196,33 @@ class Runtime:
 
     async def leave(self, live: LiveConversation, reason: str) -> None:
         await live.record(ev.SessionLeft(reason=reason, **live.stamp()))
+        if self.parts.memory:
+            self.parts.memory.learn(live)
 
     async def stop(self, grace_secs: float = 15.0) -> None:
         """Tell every session, let what runs end, close the stores."""
         self.draining = True
         sessions = list(self.sessions.values())
         for session in sessions:
-            session.closing.set()
+            session.end("drained")
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_secs):
                 await asyncio.gather(*(session.ended.wait() for session in sessions))
         await self.parts.runner.finish(timeout_secs=grace_secs)
         await self.parts.summariser.finish(timeout_secs=1.0)
+        await self._end_memory()
         await self.journal.close()
+
+    def keep_memory(self, database: Database) -> None:
+        """Look, while the server runs, for customers who were erased; `stop` closes the memory's database."""
+        self._memory = database, asyncio.create_task(end_erased(self))
+
+    async def _end_memory(self) -> None:
+        if self.parts.memory and self._memory:
+            database, looking = self._memory
+            looking.cancel()
+            await self.parts.memory.finish()
+            await database.close()
 
 
 def _why(setting: str, value: str) -> str:

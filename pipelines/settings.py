@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     """Opens the protected endpoints; without it they are closed."""
     vault_key: SecretStr | None = None
     """32 bytes in base64 that wrap the keys of personal data; made in DATA_DIR where empty."""
+    identity_secret: SecretStr | None = None
+    """Shared with the business's site, which signs its users' ids with it; without it none is taken."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     max_sessions: Annotated[int, Field(ge=1)] = 100
     """More are refused with a clear word."""
@@ -120,6 +122,11 @@ class Settings(BaseSettings):
         if self.intent_model and not self.uses_model:
             raise ValueError("INTENT_MODEL needs OPENAI_API_KEY or OPENAI_BASE_URL")
         return self
+
+    @property
+    def journal_url(self) -> str:
+        """The database of journals, vault and customers."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'openline.db'}"
 
     @property
     def address(self) -> str:

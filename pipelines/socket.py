@@ -15,8 +15,9 @@ from pipecat.processors.aggregators.llm_text_processor import LLMTextProcessor
 from pipecat.processors.frameworks.rtvi import RTVIServerMessageFrame
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
 
-from pipelines.chat import told_turns
+from pipelines.chat import checked_user, told_turns
 from pipelines.dialogue import dialogue
+from pipelines.memory import vouch
 from pipelines.running import run_to_end
 from pipelines.runtime import Busy, Runtime, Session, UnknownToken
 from pipelines.text import user_aggregator
@@ -32,6 +33,7 @@ from transports.faults import EdgeFault
 
 async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -> None:
     """Carry one text session. Raises EdgeFault where it cannot begin."""
+    signed = checked_user(runtime.settings, websocket.query_params.get("user"))
     try:
         conversation_id, token = await runtime.find_or_begin(token)
     except UnknownToken:
@@ -43,6 +45,8 @@ async def join_chat(runtime: Runtime, websocket: WebSocket, token: str | None) -
         await runtime.leave(live, "busy")
         raise EdgeFault(503, "busy", "All lines are busy. Please try again in a moment.") from None
     async with runtime.carrying(session), present(runtime, live):
+        if signed:
+            await vouch(runtime, live, "user_id", signed)
         with suppress(EdgeFault):  # somebody answers: the history will tell
             await finish_cut_turn(runtime, live)
         await _carry(runtime, session, websocket, token)
@@ -87,8 +91,7 @@ async def _carry(runtime: Runtime, session: Session, websocket: WebSocket, token
 
     async def close() -> None:
         await session.closing.wait()
-        session.reason = "drained"
-        await tell({"type": "closing", "text": parts.phrases.say("closing")})
+        await tell({"type": "closing", "text": parts.phrases.say(session.last_words)})
         await worker.queue_frame(EndFrame())
 
     transport.add_event_handler("on_client_disconnected", hang_up)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from pipecat.audio.turn.base_turn_analyzer import BaseTurnAnalyzer
@@ -97,8 +97,12 @@ async def run_call(
     rtvi: bool,
     token: str = "",
     starts_by_itself: bool = False,
+    meet: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Carry a call from the first word to its end; returns when the caller or the agent has hung up."""
+    """Carry a call from the first word to its end; returns when the caller or the agent has hung up.
+
+    `meet` looks who has come, before they are greeted.
+    """
     live = session.live
     worker = PipelineWorker(
         pipeline,
@@ -112,6 +116,8 @@ async def run_call(
     )
 
     async def greet(*_: object) -> None:
+        if meet:
+            await meet()
         frames, said = greeting(runtime, live)
         await live.record(said)
         await worker.queue_frames(frames)
@@ -121,8 +127,7 @@ async def run_call(
 
     async def close() -> None:
         await session.closing.wait()
-        session.reason = "drained"
-        await worker.queue_frames([TTSSpeakFrame(runtime.parts.phrases.say("closing")), EndFrame()])
+        await worker.queue_frames([TTSSpeakFrame(runtime.parts.phrases.say(session.last_words)), EndFrame()])
 
     @worker.event_handler("on_pipeline_finished")
     async def on_finished(_: PipelineWorker, frame: Frame) -> None:

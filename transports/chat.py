@@ -1,6 +1,6 @@
 """Text by HTTP: plain JSON, server-sent events, and what comes later by itself.
 
-    POST /chat           {"text", "token"} -> the whole answer
+    POST /chat           {"text", "token", "user"} -> the whole answer; "user" is signed by the business's site
     POST /chat/stream    the same -> events `state`, `delta`, then `done` or `error`
     GET  /chat/events    ?token= -> events `message` and `state`, as they happen
     GET  /chat/history   ?token= -> the turns so far
@@ -39,7 +39,7 @@ class Opened:
 class ChatDesk(Protocol):
     """What the routes need of the rest of the house."""
 
-    def say(self, text: str, token: str | None) -> AsyncGenerator[Opened | Act, None]:
+    def say(self, text: str, token: str | None, user: str | None = None) -> AsyncGenerator[Opened | Act, None]:
         """The answer to a message. Raises EdgeFault before the first item."""
         ...
 
@@ -104,9 +104,9 @@ def chat_routes(desk: ChatDesk) -> APIRouter:
     @routes.post("/chat")
     async def chat(request: Request) -> Response:
         try:
-            text, token = await _message(request)
+            message = await _message(request)
             answer = ChatAnswer()
-            async with aclosing(desk.say(text, token)) as items:
+            async with aclosing(desk.say(*message)) as items:
                 async for item in items:
                     answer.take(item)
         except EdgeFault as fault:
@@ -116,8 +116,7 @@ def chat_routes(desk: ChatDesk) -> APIRouter:
     @routes.post("/chat/stream")
     async def stream(request: Request) -> Response:
         try:
-            text, token = await _message(request)
-            items = desk.say(text, token)
+            items = desk.say(*await _message(request))
             opened = await anext(items)
         except EdgeFault as fault:
             return fault.response()
@@ -142,14 +141,13 @@ def chat_routes(desk: ChatDesk) -> APIRouter:
     return routes
 
 
-async def _message(request: Request) -> tuple[str, str | None]:
-    """The text and token of a request. Raises EdgeFault with a clear word."""
+async def _message(request: Request) -> tuple[str, str | None, str | None]:
+    """The text, token and signed user of a request. Raises EdgeFault with a clear word."""
     data = await json_body(request)
-    text = data.get("text")
-    token = data.get("token")
-    if not isinstance(text, str) or not isinstance(token, str | None):
+    text, token, user = data.get("text"), data.get("token"), data.get("user")
+    if not isinstance(text, str) or not isinstance(token, str | None) or not isinstance(user, str | None):
         raise EdgeFault(400, "bad_message", 'Send {"text": "...", "token": null or the token of an earlier answer}.')
-    return checked_text(text), token or None
+    return checked_text(text), token or None, user or None
 
 
 def checked_text(text: str) -> str:

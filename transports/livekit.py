@@ -210,6 +210,18 @@ class RoomTransport(LiveKitTransport):
         """Identities of the people who are in the room, as the connection shows it now."""
         return [p.identity for p in self._client.room.remote_participants.values() if p.kind in PEOPLE]
 
+    def caller(self) -> tuple[str, str]:
+        """(telephone number by LiveKit's SIP service, signed user by the token's attributes) of who is there alone.
+
+        Source: https://docs.livekit.io/sip/sip-participant. Each is empty where it is not known.
+        """
+        people = [p for p in self._client.room.remote_participants.values() if p.kind in PEOPLE]
+        if len(people) != 1:
+            return "", ""
+        by_phone = people[0].kind == rtc.ParticipantKind.PARTICIPANT_KIND_SIP
+        number = people[0].attributes.get("sip.phoneNumber", "") if by_phone else ""
+        return number, people[0].attributes.get("user", "")
+
     async def end(self) -> None:
         """The call is over, or could not begin."""
         if not self._over:

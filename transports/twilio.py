@@ -28,6 +28,8 @@ TOKEN_SECS = 60.0
 START_SECS = 10.0
 """A socket that has not sent `start` by then is closed."""
 RATE_HZ = 8000
+WITHHELD = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+"""What Twilio puts for a caller who is ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN or UNAVAILABLE, on the keypad."""
 log = structlog.get_logger()
 
 
@@ -107,7 +109,9 @@ def twilio_routes(params: TwilioParams, answer: Callable[[PhoneCall], Awaitable[
             if not RequestValidator(params.auth_token).validate(url, form, signature):
                 error = {"code": "bad_signature", "message": "X-Twilio-Signature does not fit; check PUBLIC_URL."}
                 return JSONResponse({"error": error}, 403)
-        return Response(_twiml(request, tokens.give(form.get("From", ""))), media_type="application/xml")
+        caller = form.get("From", "")
+        token = tokens.give("" if caller in WITHHELD else caller)
+        return Response(_twiml(request, token), media_type="application/xml")
 
     @routes.websocket("/twilio/media")
     async def media(websocket: WebSocket) -> None:

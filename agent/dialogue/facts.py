@@ -24,7 +24,7 @@ def facts(conversation: Conversation, business: Business, known: Mapping[str, st
 
     `known` is what is remembered of the customer from before this conversation. Every part is bounded.
     """
-    customer = {**known, **conversation.contact, **conversation.facts}
+    customer = {**known, **conversation.contact, **conversation.customer_facts}
     task = business.intents.get(conversation.task or conversation.last_task or "")
     hand_off = conversation.hand_off
     parts: dict[str, Any] = {

@@ -12,9 +12,18 @@ def first_words(conversation: Conversation, business: Business, phrases: Phrases
     """What the agent says when a session begins. Pure."""
     business, phrases = business.within(conversation.language), phrases.within(conversation.language)
     if not any(turn.user_text for turn in conversation.turns):
+        if conversation.customer_id:
+            words = welcome(conversation, phrases)
+            return phrases.say("welcome_call", welcome=words, agent=business.agent_name, name=business.name)
         return business.greeting.voice if medium == "voice" else business.greeting.text
     question = _open_question(conversation, business, phrases)
     return phrases.say("resume_call", question=question) if conversation.cut_off else question
+
+
+def welcome(conversation: Conversation, phrases: Phrases) -> str:
+    """To a customer who has proved to be known: by name where it is remembered."""
+    name = conversation.known.get("name")
+    return phrases.say("welcome_name", customer=name) if name else phrases.say("welcome")
 
 
 def _open_question(conversation: Conversation, business: Business, phrases: Phrases) -> str:

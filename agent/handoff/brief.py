@@ -22,7 +22,8 @@ def brief(conversation: Conversation, business: Business, reason: str) -> str:
         parts.append(f"Also wants to {' and to '.join(further)}.")
     if conversation.frustration_reasons and conversation.frustration >= UPSET_FROM:
         parts.append(f"Sounds upset: {', '.join(conversation.frustration_reasons)}.")
-    parts += [f"{name.capitalize()}: {value}." for name, value in conversation.facts.items()]
+    customer = {**conversation.known, **conversation.customer_facts}
+    parts += [f"{name.capitalize()}: {value}." for name, value in customer.items()]
     if conversation.slots:
         known = ", ".join(
             f"{business.slots[n].title} {v}" for n, v in conversation.slots.items() if n in business.slots

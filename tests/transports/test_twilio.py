@@ -33,9 +33,9 @@ def edge(auth_token: str = "") -> tuple[TestClient, list[PhoneCall]]:
     return TestClient(app), calls
 
 
-def stream_of(client: TestClient) -> tuple[str, str]:
+def stream_of(client: TestClient, caller: str = CALLER) -> tuple[str, str]:
     """(url, token) of the TwiML."""
-    twiml = client.post("/twilio/voice", data={"From": CALLER, "CallSid": "CA1"}).text
+    twiml = client.post("/twilio/voice", data={"From": caller, "CallSid": "CA1"}).text
     stream = ElementTree.fromstring(twiml).find("./Connect/Stream")
     assert stream is not None
     parameter = stream.find("Parameter")
@@ -69,6 +69,13 @@ def test_the_twiml_connects_a_stream_with_a_token() -> None:
     assert url == "wss://agent.example.com/twilio/media"
     close_reason(client, '{"event": "connected"}', start(token))
     assert [(c.call_sid, c.stream_sid, c.caller) for c in calls] == [("CA1", "MZ1", CALLER)]
+
+
+def test_a_withheld_number_is_nobodys() -> None:
+    client, calls = edge()
+    _, token = stream_of(client, "+266696687")
+    close_reason(client, '{"event": "connected"}', start(token))
+    assert [c.caller for c in calls] == [""]
 
 
 def test_a_token_serves_once() -> None:
