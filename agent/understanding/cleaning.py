@@ -26,8 +26,6 @@ _BLOCK = re.compile(
 _UNREAD = ["script", "style", "template", "noscript", "iframe", "object", "head", "textarea", "title"]
 
 _JOINER = re.compile("(?<=[^\x00-\u024f\\s])[\u200c\u200d](?=[^\x00-\u024f\\s])")
-_KEPT = "\ue000"
-"""Stands for a joiner that its script needs while the others are removed; a private-use character."""
 _BLANKS = {ord(c): " " for c in "\u115f\u1160\u2800\u3164\uffa0"}
 """Letters by category that show nothing."""
 _WIDE = {0xFF01 + n: chr(0x21 + n) for n in range(94)}
@@ -63,13 +61,13 @@ def _without_markup(text: str) -> str:
 def _visible(text: str) -> str:
     """Without controls, format characters (zero-width, bidi, tags), selectors and lone surrogates.
 
-    A joiner between two letters or signs that are not Latin stays: emoji and Indic scripts need it.
+    A joiner between two letters or signs that are not Latin stays: emoji, Persian and Indic scripts need it.
     """
     if text.isascii() and text.isprintable():
         return text
-    text = _JOINER.sub(_KEPT, text.replace(_KEPT, "")).translate(_BLANKS | _WIDE)
-    shown = "".join(ch for ch in text if ch in "\n\t" or _shown(ch))
-    return shown.replace(_KEPT, "\u200d")
+    needed = {match.start() for match in _JOINER.finditer(text)}
+    shown = "".join(ch for place, ch in enumerate(text) if ch in "\n\t" or place in needed or _shown(ch))
+    return shown.translate(_BLANKS | _WIDE)
 
 
 def _shown(character: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent.phrases import known_languages
 
-_NOT_WORDS = re.compile(r"\[[A-Z]+_\d+\]|\S+@\S+|https?://\S+|[\d_]+")
+_NOT_WORDS = re.compile(r"\[[A-Z]+_\d+\]|[^\s@]{1,64}@\S+|https?://\S+|[\d_]+")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
 """Letters of scripts that put no space between words; two of them count as a word."""

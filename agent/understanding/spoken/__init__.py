@@ -62,13 +62,16 @@ def _once(said: str, region: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    text = re.sub(r"(?<=\S)[^\S\n]{1,9}([,.!?;:])(?=\s|$)", r"\1", re.sub(r"[^\S\n]+", " ", text))
-    text = re.sub(r",(?:\s?,)+", ",", text)
-    text = re.sub(r"^[\s,;.]+(?=\w)", "", text).strip()
+    text = _COMMAS.sub(",", _BEFORE_MARK.sub(r"\1", _SPACES.sub(" ", text)))
+    text = _LEADING.sub("", text).strip()
     alone = re.fullmatch(r"([A-Z0-9]+)\.", text)
     return alone[1] if alone and any(ch.isdecimal() for ch in text) else text
 
 
+_SPACES = re.compile(r"[^\S\n]+")
+_BEFORE_MARK = re.compile(r"(?<=\S) ([,.!?;:])(?=\s|$)")
+_COMMAS = re.compile(r",(?:\s?,)+")
+_LEADING = re.compile(r"^[\s,;.]+(?=\w)")
 _POUND_REGIONS = frozenset({"GB", "IM", "JE", "GG", "GI"})
 _STEPS: tuple[Callable[[str], str], ...] = (
     without_fillers,

@@ -47,12 +47,12 @@ _PRICED = re.compile(
 )
 _INDEFINITE = re.compile(r"\b(?:a|several|few|couple|couple\s+of|many|some|half\s+a)\s*$", re.I)
 _LETTERS_BEFORE = re.compile(
-    rf"[{SPELLED}{CAPITAL}][A-Za-z]\s+$|(?:^|(?<=\s))[B-HJ-Zb-hj-z](?:[\s,]{{1,2}}[A-Za-z])+[\s,]{{1,2}}$"
+    rf"[{SPELLED}{CAPITAL}][A-Za-z]\s+$|(?:^|(?<=\s))[B-HJ-Zb-hj-z](?:[\s,]{{1,2}}[A-Za-z]){{1,12}}[\s,]{{1,2}}$"
 )
 """Spelled letters, which make one code with the digits that follow."""
 _CODED = re.compile(r"\d\s+(?:forward\s+)?(?:slash|dash|hyphen)\s+$", re.I)
 _CODE_GOES_ON = re.compile(
-    rf"\s+(?:forward\s+)?(?:slash|dash|hyphen)\s+(?:\d|(?:{'|'.join([*SMALL, *NOUGHTS])})\b)", re.I
+    rf"\s{{1,3}}(?:forward\s)?(?:slash|dash|hyphen)\s{{1,3}}(?:\d|(?:{'|'.join([*SMALL, *NOUGHTS])})\b)", re.I
 )
 _HUNDREDTH = re.compile(r"\b([1-9]00) (?:and )?(\d{1,2})(st|nd|rd|th)\b")
 _SPELLED_FIGURES = re.compile(r"(?<![\w$€£.,:/@-])\d(?:\s{1,3}\d){3,}(?![\w%@]|[:/.,-]\d)")

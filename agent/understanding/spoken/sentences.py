@@ -49,7 +49,7 @@ _TAG = re.compile(
 _CHECKING = re.compile(r"^(?:\S+\s+){3,}(?:right|correct|yeah|okay)$", re.I)
 _STATED_TAG = re.compile(r"^(?:that is|that's|that’s|all|it's|it’s|you're|yes|yeah|ok|okay|not|is)\b", re.I)
 _LATE_QUESTION = re.compile(
-    r"(?P<before>(?:\S+\s+){0,2})\b(?:where|when|what|why|how|who)(?:['’]s|\s+(?:is|are|do|does|did|can|will|should|"
+    r"\b(?:where|when|what|why|how|who)(?:['’]s|\s+(?:is|are|do|does|did|can|will|should|"
     r"was|were|would)(?:\s+(?:i|you|we|they|it|my|the|this|that)\b))",
     re.I,
 )
@@ -99,7 +99,7 @@ def asks(text: str) -> bool:
     if _TAG.search(core) or (_CHECKING.match(core) and not _STATED_TAG.match(core)):
         return True
     late = list(_LATE_QUESTION.finditer(core))[-1:]
-    return bool(late) and not _EMBEDDING.search(late[0]["before"])
+    return bool(late) and not _EMBEDDING.search(core[: late[0].start()][-20:])
 
 
 def _what_is(core: str) -> bool:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.understanding.cleaning import clean
+from agent.understanding.language import detect, unserved
 from agent.understanding.spoken import from_speech, from_typing
 from agent.understanding.spoken.sentences import asks
 
@@ -120,12 +122,34 @@ def _spells_a_value(text: str) -> bool:
     return "@" in text or "at" in words or digits > 1 or any(w.strip(".,!?'’\"()") in NUMBER_WORDS for w in words)
 
 
+@settings(max_examples=1_000, deadline=None)
 @given(st.text(max_size=300))
 def test_typed_text_without_spelled_out_values_is_unchanged(text: str) -> None:
     if not _spells_a_value(text):
         assert from_typing(text) == text
 
 
+def _no_fault(said: str) -> None:
+    text = clean(said)
+    for form in (from_speech(text), from_typing(text)):
+        detect(form, ["en", "de"], "en")
+        unserved(form, ["en"])
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(spoken_salad | st.text(max_size=200))
+def test_any_text_goes_through_without_a_fault(said: str) -> None:
+    _no_fault(said)
+
+
+@pytest.mark.long
+@settings(max_examples=10_000, deadline=None)
+@given(spoken_salad | st.text(max_size=400))
+def test_ten_thousand_texts_go_through_without_a_fault(said: str) -> None:
+    _no_fault(said)
+
+
+@settings(max_examples=300, deadline=None)
 @given(spoken_salad)
 def test_writing_again_changes_nothing(said: str) -> None:
     once = from_speech(said)
