@@ -19,8 +19,9 @@ from typing import Protocol
 
 import numpy as np
 
-from agent.knowledge.chunks import Chunk, bare
+from agent.knowledge.chunks import Chunk
 from agent.knowledge.fit import CANDIDATES, Encode, OwnWords, Question, View, make_view, take_apart, weigh
+from agent.knowledge.sentences import bare
 from agent.knowledge.words import content_words, stem
 
 _RRF = 60.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.knowledge.chunks import is_item, is_step, joined
 from agent.knowledge.index import EmbeddedIndex, Hit
+from agent.knowledge.sentences import is_item, is_step, joined
 
 RELEVANT_FROM = 0.3
 """A passage that is less relevant fits no question, whatever speaks for it."""
