@@ -79,7 +79,7 @@ class Retrieval:
         """`search`, in the calling thread."""
         index = self._current()
         vector = self._encode(query) if vector is None else vector
-        hits = index.search(query, vector, k, language, self._encode)
+        hits = index.search(query, vector, k, language, encode=self._encode)
         sure = confidence(hits[0], index.threshold) if hits else 0.0
         if sure < 0.5 or hits[0].similarity < RELEVANT_FROM:
             return NoPassageFound(sure)
