@@ -63,7 +63,7 @@ class Retrieval:
     ) -> None:
         """`current` gives the version to search: a new one may take its place at any time."""
         self._current = current
-        self._encode = encode
+        self.encode = encode
         self._pool = pool
 
     async def search(
@@ -78,8 +78,8 @@ class Retrieval:
     ) -> Found | NoPassageFound:
         """`search`, in the calling thread."""
         index = self._current()
-        vector = self._encode(query) if vector is None else vector
-        hits = index.search(query, vector, k, language, encode=self._encode)
+        vector = self.encode(query) if vector is None else vector
+        hits = index.search(query, vector, k, language, encode=self.encode)
         sure = confidence(hits[0], index.threshold) if hits else 0.0
         if sure < 0.5 or hits[0].similarity < RELEVANT_FROM:
             return NoPassageFound(sure)
