@@ -1,9 +1,9 @@
 """A file as a page: its title, its address, its language, and its lines as plain Markdown.
 
-.md .txt ─────────────────────────┐
-.html ──────────> html.py ────────┼─> Page
-.docx ─> mammoth ─> html.py ──────┤
-.pdf ──> pdf.py, sheet by sheet ──┘
+.md .txt ────────────────────────────────┐
+.html ──> html.py ───────────────────────┼─> Page
+.docx ──> documents.py ──> html.py ──────┤
+.pdf ───> documents.py, sheet by sheet ──┘
 """
 
 from __future__ import annotations
