@@ -18,6 +18,7 @@ from agent.dialogue.greeting import welcome
 from agent.dialogue.policy import Decision, EarPolicy, Situation, decide
 from agent.dialogue.summary import Summariser
 from agent.handoff.brief import brief
+from agent.knowledge.citations import Citations
 from agent.knowledge.retrieval import Found, NoPassageFound, Retrieval
 from agent.live import LiveConversation
 from agent.llm.chain import Chain
@@ -300,6 +301,7 @@ class _Answer:
             passages=make_passages(self.situation)[: 3 if self.turn.medium == "voice" else 5],
         )
         calls = self._decided_calls()
+        citations = Citations(p.source for p in prompt.passages)
         for _ in range(MAX_TOOL_ROUNDS):
             for call in calls:
                 if self._needs_confirmation(call):
@@ -313,10 +315,12 @@ class _Answer:
             async with aclosing(self.parts.chain.think(prompt, grounded_only=grounded_only)) as items:
                 async for spoken in items:
                     self.level = spoken.level
-                    if isinstance(spoken.item, TextDelta):
-                        yield self._say(spoken.item.text)
-                    else:
+                    if not isinstance(spoken.item, TextDelta):
                         calls.append(spoken.item)
+                    elif text := citations.feed(spoken.item.text):
+                        yield self._say(text)
+            if text := citations.end():
+                yield self._say(text)
             if not calls:
                 return
 

@@ -9,6 +9,7 @@ from num2words import num2words
 
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _MONEY = re.compile(r"\$(\d+)(?:\.(\d\d))?")
+_ORDINAL = re.compile(r"\b(\d{1,2})(?:st|nd|rd|th)\b")
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _GROUPS = re.compile(r"\(?\d{3}\)?[ .-]+(?:\d{3}[ .-]+)?\d{4}\b")
 _NUMBER = re.compile(r"\d+")
@@ -28,6 +29,7 @@ def as_transcript(text: str, rng: random.Random) -> str:
     text = _CLAUSE.sub(lambda _: rng.choice(_FILLERS), text)
     text = _EMAIL.sub(lambda m: _address(m[0]), text)
     text = _MONEY.sub(lambda m: _amount(m[1], m[2]), text)
+    text = _ORDINAL.sub(lambda m: _spoken(num2words(int(m[1]), to="ordinal")), text)
     text = _YEAR.sub(lambda m: _spoken(num2words(int(m[0]), to="year")), text)
     text = _GROUPS.sub(lambda m: re.sub(r"\D", "", m[0]), text)
     text = _NUMBER.sub(lambda m: f" {_digits(m[0], rng)} ", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipecat.processors.frame_processor import FrameProcessor
 
+from agent.knowledge.prefetch import Prefetch
 from agent.live import LiveConversation
 from agent.llm.prompt import Medium
 from agent.reply import Parts
@@ -13,11 +14,13 @@ from processors.think import Think
 from processors.understand import Understand
 
 
-def dialogue(parts: Parts, live: LiveConversation, medium: Medium) -> list[FrameProcessor]:
+def dialogue(
+    parts: Parts, live: LiveConversation, medium: Medium, prefetch: Prefetch | None = None
+) -> list[FrameProcessor]:
     """Understand -> Ground -> Think -> Guard."""
     return [
         Understand(parts=parts, live=live, medium=medium),  # a turn's words -> what they mean
-        Ground(parts=parts),                                # -> with passages
+        Ground(parts=parts, prefetch=prefetch),             # -> with passages
         Think(parts=parts, live=live),                      # -> the reply's words and acts
         Guard(vault=live.vault, purpose="speech" if medium == "voice" else "text"),  # -> what may be said
     ]  # fmt: skip

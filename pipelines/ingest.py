@@ -58,7 +58,8 @@ def make_retrieval(pages: Pages, encoder: MiniLM, pool: Executor) -> Retrieval:
 def main() -> int:
     parser = argparse.ArgumentParser(
         "scripts/ingest",
-        description="Reads pages (Markdown, HTML, text) into the knowledge index. A running server uses them at once.",
+        description="Reads pages (Markdown, HTML, PDF, DOCX, text) into the knowledge index; "
+        "a running server uses them at once.",
     )
     parser.add_argument("path", nargs="*", type=Path, help="files or folders; default the business's knowledge folder")
     parser.add_argument("--business", type=Path, help="the business's folder; default examples/acme, or BUSINESS")

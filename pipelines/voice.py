@@ -21,6 +21,7 @@ from pipecat.turns.user_turn_strategies import UserTurnStrategies
 
 from agent import events as ev
 from agent.dialogue.greeting import first_words
+from agent.knowledge.prefetch import Prefetch
 from agent.live import LiveConversation
 from pipelines.dialogue import dialogue
 from pipelines.running import run_to_end
@@ -47,16 +48,16 @@ def call_pipeline(
 ) -> Pipeline:
     """A call, in the order that sound travels."""
     parts, engines = runtime.parts, runtime.engines
-    turn = shared_smart_turn()
+    turn, prefetch = shared_smart_turn(), Prefetch(parts.retrieval)
     return Pipeline(
         [
             transport.input(),                                   # the caller -> audio
             make_vad(turn),                                      # audio -> speech begins, ends
             make_ear(runtime.settings, engines, rate_hz),  # speech -> words; caller audio stops here
             *keypad,                                             # digits -> words
-            Listen(understander=parts.understander, live=live),  # words -> written, protected
+            Listen(understander=parts.understander, live=live, prefetch=prefetch),  # words -> written, protected
             _turns(turn),                                        # words -> turns
-            *dialogue(parts, live, "voice"),                     # turn -> the reply's words and acts
+            *dialogue(parts, live, "voice", prefetch),           # turn -> the reply's words and acts
             *expectations(runtime.settings, runtime.business, live),  # what is awaited -> the ear
             Perform(),                                           # acts -> messages to the client
             make_voice(runtime.settings, engines, runtime.business, rate_hz),  # words -> audio

@@ -8,6 +8,7 @@ from typing import Any
 from pipecat.frames.frames import Frame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from agent.knowledge.prefetch import Prefetch
 from agent.knowledge.retrieval import NoPassageFound
 from agent.reply import Parts, retrieve
 from processors.frames import TurnFrame
@@ -19,9 +20,10 @@ DEADLINE_SECS = {"voice": 0.2, "text": 2.0}
 class Ground(FrameProcessor):
     """A `TurnFrame` in, the same with passages out."""
 
-    def __init__(self, *, parts: Parts, **kwargs: Any) -> None:
+    def __init__(self, *, parts: Parts, prefetch: Prefetch | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._parts = parts
+        self._prefetch = prefetch
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
@@ -33,6 +35,7 @@ class Ground(FrameProcessor):
         assert frame.turn and frame.understood
         try:
             async with asyncio.timeout(DEADLINE_SECS[frame.turn.medium]):
-                frame.found = await retrieve(frame.understood, self._parts)
+                found = await self._prefetch.take(frame.understood.request) if self._prefetch else None
+                frame.found = found or await retrieve(frame.understood, self._parts)
         except TimeoutError:
             frame.found = NoPassageFound(0.0)

@@ -9,7 +9,9 @@ from typing import Any
 from pipecat.frames.frames import Frame, InterimTranscriptionFrame, LLMMessagesAppendFrame, TranscriptionFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+from agent.knowledge.prefetch import Prefetch
 from agent.live import LiveConversation
+from agent.understanding.essence import request
 from agent.understanding.understander import Understander
 from processors.frames import ConfidenceFrame
 
@@ -22,11 +24,19 @@ NOTHING = "?"
 class Listen(FrameProcessor):
     """Transcripts and typed text in, the same out: written form, personal data as tokens.
 
-    Stands before the user aggregator, which consumes them.
+    Stands before the user aggregator, which consumes them. Interim words begin the search for passages.
     """
 
-    def __init__(self, *, understander: Understander, live: LiveConversation, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        understander: Understander,
+        live: LiveConversation,
+        prefetch: Prefetch | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self._prefetch = prefetch
         self._understander = understander
         self._live = live
 
@@ -37,6 +47,8 @@ class Listen(FrameProcessor):
                 await self._on_words(frame)
             case InterimTranscriptionFrame() if frame.text.strip():
                 frame.text = await self._hear(frame.text, spoken=True)
+                if self._prefetch:
+                    self._prefetch.hear(request(frame.text))
             case LLMMessagesAppendFrame():
                 frame.messages = [await self._typed(message) for message in frame.messages]
         await self.push_frame(frame, direction)

@@ -19,8 +19,9 @@ from typing import Protocol
 
 import numpy as np
 
-from agent.knowledge.chunks import Chunk, bare
+from agent.knowledge.chunks import Chunk
 from agent.knowledge.fit import CANDIDATES, Encode, OwnWords, Question, View, make_view, take_apart, weigh
+from agent.knowledge.sentences import bare
 from agent.knowledge.words import content_words, stem
 
 _RRF = 60.0
@@ -51,8 +52,13 @@ class Hit:
 class KnowledgeIndex(Protocol):
     """A searchable version of a business's pages."""
 
-    def search(self, query: str, vector: np.ndarray, k: int, language: str | None = None) -> list[Hit]:
-        """The best `k` chunks. `vector` is the question's, (384,) float32, L2-normalised."""
+    def search(
+        self, query: str, vector: np.ndarray, k: int, language: str | None = None, *, audience: str = ""
+    ) -> list[Hit]:
+        """The best `k` chunks. `vector` is the question's, (384,) float32, L2-normalised.
+
+        Chunks for everybody are searched, and those for `audience`; with `language` those of it alone.
+        """
         ...
 
 
@@ -79,16 +85,25 @@ class EmbeddedIndex:
         self._ends = np.cumsum(counts) if counts else np.zeros(0, dtype=int)
         self._words = _Words([f"{c.path} {c.text}" for c in chunks])
         self._vocabulary = {word: row for row, word in enumerate(vocabulary(chunks))}
+        self._languages = np.array([c.language for c in chunks])
+        self._audiences = np.array([c.audience for c in chunks])
         self._own_words = lru_cache(maxsize=4096)(self._read_words)
 
     def search(
-        self, query: str, vector: np.ndarray, k: int, language: str | None = None, encode: Encode | None = None
+        self,
+        query: str,
+        vector: np.ndarray,
+        k: int,
+        language: str | None = None,
+        *,
+        audience: str = "",
+        encode: Encode | None = None,
     ) -> list[Hit]:
         """As in KnowledgeIndex. With `encode` the words of the question are weighed too, and `evidence` is set.
 
         The most relevant chunk gives the page; of its chunks the one with the nearest part answers.
         """
-        rows = self._candidates(query, vector, language)
+        rows = self._candidates(query, vector, language, audience)
         if not rows:
             return []
         question = take_apart(query, vector, encode, self.rarity)
@@ -105,14 +120,15 @@ class EmbeddedIndex:
         """How telling a word is: greatest for one that no page has."""
         return self._words.weight(stem(word))
 
-    def _candidates(self, query: str, vector: np.ndarray, language: str | None) -> list[int]:
+    def _candidates(self, query: str, vector: np.ndarray, language: str | None, audience: str) -> list[int]:
         if not self.chunks:
             return []
         words = self._words.scores(content_stems(query))
         dense = self._vectors.chunks @ vector + self._vectors.headings @ vector
         fused = _reciprocal(dense) + _reciprocal(words) * (words > 0)
+        fused[(self._audiences != "") & (self._audiences != audience)] = -1.0
         if language:
-            fused = np.where([c.language == language for c in self.chunks], fused, -1.0)
+            fused[self._languages != language] = -1.0
         return [int(i) for i in np.argsort(-fused, kind="stable")[:CANDIDATES] if fused[i] >= 0]
 
     def _view(self, row: int, question: Question) -> View:

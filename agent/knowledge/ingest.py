@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from agent.errors import OpenlineError
-from agent.knowledge.chunks import Chunk, Unreadable, read_page
+from agent.knowledge.chunks import Chunk, read_page
 from agent.knowledge.index import EmbeddedIndex, Vectors, embedded_texts, vocabulary
+from agent.knowledge.unreadable import Unreadable
 from agent.understanding.embedding import Encoder
 
-FORMAT = "2"
+FORMAT = "3"
 """A version of another format is not opened: the pages are read anew."""
 BATCH = 32
 USUAL = (-2.6, -1.6)
@@ -74,7 +75,9 @@ def ingest(
     old = load_current(home)
     chunks = list(_read(folders, language, report, progress))
     if not chunks:
-        raise KnowledgeFault(f"{', '.join(map(str, folders))}: no page can be read; put Markdown, HTML or text there")
+        raise KnowledgeFault(
+            f"{', '.join(map(str, folders))}: no page can be read; put Markdown, HTML, PDF, DOCX or text there"
+        )
     _compare(report, old.chunks if old else [], chunks)
     version = f"{FORMAT}-{_hash(chr(0).join(c.id for c in chunks))}"
     if old and _current(home) == version:

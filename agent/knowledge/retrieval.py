@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.knowledge.chunks import is_item, is_step, joined
 from agent.knowledge.index import EmbeddedIndex, Hit
+from agent.knowledge.sentences import is_item, is_step, joined
 
 RELEVANT_FROM = 0.3
 """A passage that is less relevant fits no question, whatever speaks for it."""
@@ -63,7 +63,7 @@ class Retrieval:
     ) -> None:
         """`current` gives the version to search: a new one may take its place at any time."""
         self._current = current
-        self._encode = encode
+        self.encode = encode
         self._pool = pool
 
     async def search(
@@ -78,8 +78,8 @@ class Retrieval:
     ) -> Found | NoPassageFound:
         """`search`, in the calling thread."""
         index = self._current()
-        vector = self._encode(query) if vector is None else vector
-        hits = index.search(query, vector, k, language, self._encode)
+        vector = self.encode(query) if vector is None else vector
+        hits = index.search(query, vector, k, language, encode=self.encode)
         sure = confidence(hits[0], index.threshold) if hits else 0.0
         if sure < 0.5 or hits[0].similarity < RELEVANT_FROM:
             return NoPassageFound(sure)

@@ -7,6 +7,7 @@ import re
 from agent.understanding.questions import is_question
 
 _WORDS = re.compile(r"\b(?!(?:um+|uh+|hm+|er+m?)\b)[^\W_]+(?:'[^\W_]+)*")
+_EMAIL = re.compile(r"\be mail(?=s?\b)")
 _OPENING = re.compile(
     r"(?:(?:hello|hi|hey|hiya|good (?:morning|afternoon|evening|day)|excuse me|so|well|ok(?:ay)?|hold on|"
     r"actually|by the way|one more thing)(?: there)? )*"
@@ -23,7 +24,7 @@ def request(text: str) -> str:
     >>> request("Hi, I'd like to know when you open.")
     'when you open?'
     """
-    said = " ".join(_WORDS.findall(text.lower().replace("’", "'")))
+    said = _EMAIL.sub("email", " ".join(_WORDS.findall(text.lower().replace("’", "'"))))
     core = _OPENING.sub("", said, count=1)
     core = core if len(core.split()) >= 3 else said or text
     return f"{core}?" if is_question(text) or is_question(core) else core

@@ -180,17 +180,8 @@ class Understander:
         meaning, *meanings = [request(masked(p.text, p.entities, self._business)) for p in parts]
         vector, *vectors = self._encoder.encode([meaning, *meanings])
         ranking = self._intents.rank(meaning, vector)
-        choice = Intent("who_are_you", 1.0, ()) if asks_who(text) else self._intents.choose(ranking)
-        felt = frustration(
-            text,
-            [turn.user_text for turn in conversation.turns if turn.user_text][-5:],
-            tone=self._tone.upset(vector),
-            spoken=spoken,
-            cut_off=conversation.cut_off,
-            language=conversation.language,
-        )
-        reply = dialogue_act(text) if len(text) <= _ACT_CHARS else None
-        choice = self._intents.choose(ranking)
+        of_clauses = [self._intents.choose(self._intents.rank(m, v)) for m, v in zip(meanings, vectors, strict=True)]
+        choice = self._choice(text, self._intents.choose(ranking), of_clauses)
         felt = frustration(
             text,
             [turn.user_text for turn in conversation.turns if turn.user_text][-5:],
@@ -219,24 +210,33 @@ class Understander:
             frustration=felt.score,
             frustration_reasons=felt.reasons,
             suspicious=tuple(suspicious(text)),
-            wishes=self._wishes(parts[1:], meanings, vectors),
+            wishes=self._wishes(parts[1:], of_clauses),
             vector=vector,
         )
         return understanding, ranking
 
-    def _wishes(
-        self, parts: Sequence[Clause], meanings: Sequence[str], vectors: Sequence[np.ndarray]
-    ) -> tuple[Wish, ...]:
+    def _choice(
+        self, text: str, whole: Intent | NotUnderstood, of_clauses: Sequence[Intent | NotUnderstood]
+    ) -> Intent | NotUnderstood:
+        """What the turn as a whole wants; where that is not clear, what one of its clauses plainly wants."""
+        if asks_who(text):
+            return Intent("who_are_you", 1.0)
+        sure = [c for c in of_clauses if isinstance(c, Intent) and c.confidence >= _WISH_FROM and self._is_task(c.name)]
+        return sure[0] if isinstance(whole, NotUnderstood) and len(sure) == 1 else whole
+
+    def _is_task(self, name: str | None) -> bool:
+        intent = self._business.intents.get(name or "")
+        return intent is not None and bool(intent.tool)
+
+    def _wishes(self, parts: Sequence[Clause], choices: Sequence[Intent | NotUnderstood]) -> tuple[Wish, ...]:
         """The tasks that the clauses of a turn ask for, where each is sure and they are not the same."""
         wishes: list[Wish] = []
-        for part, meaning, vector in zip(parts, meanings, vectors, strict=True):
-            choice = self._intents.choose(self._intents.rank(meaning, vector))
+        for part, choice in zip(parts, choices, strict=True):
             name = choice.name if isinstance(choice, Intent) and choice.confidence >= _WISH_FROM else None
-            intent = self._business.intents.get(name or "")
             reply = dialogue_act(part.text)
             if reply and reply.kind in ("greeting", "thanks"):
                 continue
-            task = name if intent and intent.tool and not (reply and reply.kind == "yes") else None
+            task = name if self._is_task(name) and not (reply and reply.kind == "yes") else None
             act = reply.kind if reply and not wishes and task is None else None
             if task is None and act not in ("yes", "no"):
                 return ()

@@ -106,8 +106,10 @@ async def calling(runtime: Runtime, url: str, ears: list[ScriptedEar], **dial: A
     """A call to the server at `url` that `runtime` serves, past its greeting."""
     async with TwilioCall.dial(f"{url}/twilio/voice", **dial) as line:
         async with asyncio.timeout(10):
-            while (conversation_id := await runtime.journal.find_session(line.call_sid)) is None:  # noqa: ASYNC110
+            while not ears:  # noqa: ASYNC110 - the call's pipeline makes its ear, and sets no event of ours
                 await asyncio.sleep(0.01)
+        conversation_id = await runtime.journal.find_session(line.call_sid)
+        assert conversation_id
         call = ScriptedCall(runtime, conversation_id, ears[-1])
         await call.until_played()
         yield call

@@ -67,6 +67,14 @@ async def test_the_model_answers_first_and_its_sources_are_shown(settings: Setti
         assert said[-1].level == runtime.settings.openai_model
 
 
+async def test_a_source_that_the_model_invents_is_neither_shown_nor_said(settings: Settings) -> None:
+    async with OpenAISim() as sim, agent(settings, sim) as runtime:
+        sim.script(Answer("Twenty. [Source: Borrowing] Or more. [Source: Rules of 1987]"))
+        answer = await ask(runtime, QUESTION)
+        assert answer.text == "Twenty. [Source: Borrowing] Or more."
+        assert [s.name for s in answer.show.sources] == ["Borrowing"]
+
+
 @pytest.mark.parametrize("fault", [Fail(500), Fail(401), Hang(), Empty(), Whitespace(), CloseMidStream(0)])
 async def test_when_the_model_fails_the_responder_answers_in_the_same_turn(
     settings: Settings, fault: Behaviour

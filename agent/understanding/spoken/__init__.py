@@ -22,6 +22,7 @@ from agent.understanding.spoken.money import money
 from agent.understanding.spoken.numbers import numbers, spelled_out_numbers
 from agent.understanding.spoken.sentences import sentence
 from agent.understanding.spoken.slips import without_fillers, without_fragments, without_repeats
+from agent.understanding.spoken.streets import house_numbers
 from agent.understanding.spoken.times import dates, times
 from agent.understanding.spoken.words import CAPITAL, SPELLED
 
@@ -87,4 +88,5 @@ _STEPS: tuple[Callable[[str], str], ...] = (
     numbers,
     points,
     digit_groups,
+    house_numbers,
 )

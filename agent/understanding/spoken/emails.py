@@ -40,7 +40,7 @@ _LONGEST = 24
 """So many items at most make one side of an address."""
 _CUE = re.compile(
     r"(?:^|\b(?:is|it's|it’s|that's|that’s|e-?mail|mail|address|to|under|use|with|as|be|me at|on|or|and|yes|yeah|"
-    r"sure|so|okay|ok)|[:,.!?])\s*$",
+    r"no|not|sorry|put|meant|mean|sure|so|okay|ok)|[:,.!?])\s*$",
     re.I,
 )
 _STRONG_CUE = re.compile(r"\b(?:e-?mail|e-?mail\s+address|address)(?:\s+(?:is|would\s+be|'s|’s)|\s*:)\s*$", re.I)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.knowledge.chunks import MAX_WORDS, Chunk, Unreadable, read_page, split_sentences
+from agent.knowledge.chunks import MAX_WORDS, Chunk, read_page
+from agent.knowledge.sentences import split_sentences
+from agent.knowledge.unreadable import Unreadable
 
 CLINIC = Path(__file__).parent / "clinic"
 
@@ -73,7 +75,9 @@ def test_a_page_cannot_pose_as_a_role(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.pdf", b"%PDF-1.7", "is not read"),
+        ("a.xls", b"cells", "is not read"),
+        ("a.pdf", b"%PDF-1.7", "not a sound PDF"),
+        ("a.docx", b"PK", "not a sound DOCX"),
         ("a.md", b"caf\xe9", "UTF-8"),
         ("a.txt", b"a\0b", "not text"),
         ("a.md", b"", "no text"),

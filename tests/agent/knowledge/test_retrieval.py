@@ -78,6 +78,17 @@ def test_another_language_s_pages_are_not_searched(retrieval: Retrieval) -> None
     assert isinstance(retrieval.search_now("What does professional cleaning cost?", language="de"), NoPassageFound)
 
 
+def test_a_page_for_staff_is_found_by_staff_alone(encoder: MiniLM, tmp_path: Path) -> None:
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages" / "a.md").write_text("---\naudience: staff\n---\n# Till\n\nThe till's code is under the lid.\n")
+    (tmp_path / "pages" / "b.md").write_text("# Hours\n\nWe open at nine.\n")
+    index, _ = ingest([tmp_path / "pages"], encoder, tmp_path / "home")
+    question = "Where is the code of the till?"
+    vector = encoder.encode([question])[0]
+    assert {h.chunk.file for h in index.search(question, vector, 3)} == {"b.md"}
+    assert index.search(question, vector, 3, audience="staff")[0].chunk.file == "a.md"
+
+
 async def test_the_event_loop_does_not_search(index: EmbeddedIndex, encoder: MiniLM) -> None:
     threads: set[int] = set()
 

@@ -1,0 +1,5 @@
+"""A file that gives no chunks."""
+
+
+class Unreadable(Exception):
+    """Its message is the reason, for the operator."""
