@@ -123,7 +123,7 @@ def fact_name(slot_name: str, slot: Slot) -> str:
 def learned(conversation: Conversation, business: Business, vault: ConversationVault) -> list[tuple[str, str]]:
     """(name, value) of what the conversation tells and has not learned yet; personal values as tokens."""
     found: list[tuple[str, str]] = []
-    for turn in conversation.turns[-1:]:
+    for turn in conversation.turns[-2:]:  # the one before too: a kill may have come before it was learned
         if name := said_name(turn.user_text):
             token = name if TOKEN.fullmatch(name) else vault.protect("NAME", name, name.lower())
             found.append(("name", token))

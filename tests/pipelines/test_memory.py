@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from agent import events as ev
 from agent.dialogue.greeting import first_words
+from agent.dialogue.window import WindowPolicy
 from agent.events import Event
 from agent.llm.prompt import Prompt, as_messages
 from agent.reply import Parts
@@ -127,14 +128,14 @@ async def test_what_is_known_stands_in_the_prompt_as_tokens(customer: Any, runti
     think = runtime.parts.chain.think
 
     def watched(prompt: Prompt, **kwargs: Any) -> Any:
-        seen.append(str(as_messages(prompt)))
+        seen.append(str(as_messages(prompt, WindowPolicy(), len)))
         return think(prompt, **kwargs)
 
     runtime.parts.chain.think = watched  # type: ignore[method-assign]
     await again.says(f"hello, it's {EMAIL}")
     await again.says(f"any fines on card {CARD}?")
-    assert "remembered" not in seen[0]
-    assert "remembered" in seen[1] and "[NAME_1]" in seen[1] and "Anna" not in seen[1]
+    assert "[NAME_1]" not in seen[0]
+    assert "[NAME_1]" in seen[1] and "Anna" not in seen[1]
 
 
 async def call_from(runtime: Runtime, number: str, call_sid: str) -> Any:

@@ -140,7 +140,7 @@ async def make_world(request: pytest.FixtureRequest, runtime: Runtime, tmp_path:
             understander=parts.understander,
             today=lambda: NOW,
         )
-        yield World(home, replace(parts, runner=runner), folder)
+        yield World(home, replace(parts, runner=runner, memory=None), folder)  # what is learned comes behind the turns
         await home.close()
 
     with running(server) if server else nullcontext():
