@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request
 
-from lab.providers.speech_sim import Cut, Fail, SpeechSim, pieces
+from lab.providers.speech_sim import Fail, SpeechSim, pieces
 from processors.speech.voice import Voice
 
 
@@ -32,25 +32,20 @@ class CartesiaSim(SpeechSim):
 
     async def talk(self, connection: ServerConnection) -> None:
         contexts: dict[str, _Context] = {}
-        try:
-            async with asyncio.TaskGroup() as group:
-                async for message in connection:
-                    request = json.loads(message)
-                    context_id = request["context_id"]
-                    if request.get("cancel"):
-                        if context := contexts.pop(context_id, None):
-                            context.task.cancel()
-                        continue
-                    if context_id not in contexts:
-                        context = contexts[context_id] = _Context(context_id)
-                        context.task = group.create_task(self._speak(connection, context))
-                    contexts[context_id].requests.put_nowait(request)
-                    if not request.get("continue"):
-                        contexts.pop(context_id)
-                for context in contexts.values():
-                    context.task.cancel()
-        except* Cut:
-            raise Cut from None
+        async with asyncio.TaskGroup() as group:
+            async for message in connection:
+                request = json.loads(message)
+                context_id = request["context_id"]
+                if request.get("cancel"):
+                    if context := contexts.pop(context_id, None):
+                        context.task.cancel()
+                    continue
+                if context_id not in contexts:
+                    context = contexts[context_id] = _Context(context_id)
+                    context.task = group.create_task(self._speak(connection, context))
+                contexts[context_id].requests.put_nowait(request)
+                if not request.get("continue"):
+                    contexts.pop(context_id)
 
     async def _speak(self, connection: ServerConnection, context: _Context) -> None:
         while True:

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import ServerConnection
 from websockets.http11 import Request
 
-from lab.providers.speech_sim import Cut, Fail, Piece, SpeechSim, pieces
+from lab.providers.speech_sim import Fail, Piece, SpeechSim, pieces
 from processors.speech.voice import Voice
 
 Order = tuple[str, bool]
@@ -42,25 +42,20 @@ class ElevenLabsSim(SpeechSim):
         several = address.path.endswith("/multi-stream-input")
         at_once = query.get("auto_mode", ["false"])[0] == "true"
         contexts: dict[str | None, _Context] = {}
-        try:
-            async with asyncio.TaskGroup() as group:
-                async for message in connection:
-                    order = json.loads(message)
-                    if order.get("close_socket"):
-                        break
-                    context_id = order.get("context_id") if several else None
-                    if several and context_id is None:
-                        continue
-                    if context_id not in contexts:
-                        context = contexts[context_id] = _Context(context_id)
-                        context.task = group.create_task(self._speak(connection, context, int(rate[1])))
-                    ends = contexts[context_id].take(order, several=several, at_once=at_once)
-                    if ends:
-                        contexts.pop(context_id)
-                for context in contexts.values():
-                    context.task.cancel()
-        except* Cut:
-            raise Cut from None
+        async with asyncio.TaskGroup() as group:
+            async for message in connection:
+                order = json.loads(message)
+                if order.get("close_socket"):
+                    return await connection.close()
+                context_id = order.get("context_id") if several else None
+                if several and context_id is None:
+                    continue
+                if context_id not in contexts:
+                    context = contexts[context_id] = _Context(context_id)
+                    context.task = group.create_task(self._speak(connection, context, int(rate[1])))
+                ends = contexts[context_id].take(order, several=several, at_once=at_once)
+                if ends:
+                    contexts.pop(context_id)
 
     async def _speak(self, connection: ServerConnection, context: _Context, rate_hz: int) -> None:
         while True:

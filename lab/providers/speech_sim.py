@@ -211,14 +211,25 @@ class SpeechSim:
         self._connections.add(connection)
         self.note("connected", connection.request.path if connection.request else "")
         try:
-            await self.talk(connection)
-        except Cut:
+            await self._talk_while_open(connection)
+        except* Cut:
             connection.transport.abort()
-        except ConnectionClosed:
+        except* ConnectionClosed:
             pass
         finally:
             self._connections.discard(connection)
             self.note("left")
+
+    async def _talk_while_open(self, connection: ServerConnection) -> None:
+        """`talk`, ended when the client leaves: a mute answer would wait for ever."""
+        talking = asyncio.create_task(self.talk(connection))
+        leaving = asyncio.create_task(connection.wait_closed())
+        await asyncio.wait((talking, leaving), return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        talking.cancel()
+        await asyncio.wait((talking,))
+        if not talking.cancelled():
+            talking.result()
 
     def _abort_all(self) -> None:
         for connection in list(self._connections):

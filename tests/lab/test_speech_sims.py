@@ -36,7 +36,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from lab.providers.cartesia_sim import CartesiaSim
 from lab.providers.deepgram_sim import DeepgramSim
 from lab.providers.elevenlabs_sim import ElevenLabsSim
-from lab.providers.speech_sim import Delay, Fail, Reset
+from lab.providers.speech_sim import Delay, Fail, Mute, Reset
 from lab.providers.tones import Lexicon, ToneEar, ToneVoice
 from tests.processors.speech.bench import bench
 
@@ -166,6 +166,26 @@ async def test_a_cut_comes_in_the_middle_of_the_word_that_was_asked_for() -> Non
                 while True:
                     pcm += base64.b64decode(json.loads(await socket.recv()).get("data", ""))
     assert ToneEar(lexicon).hear(pcm, RATE_HZ) == "you may keep-"
+
+
+@pytest.mark.parametrize("provider", ["deepgram", "cartesia", "elevenlabs"])
+async def test_a_mute_provider_keeps_the_line_says_nothing_and_ends_with_its_caller(provider: str) -> None:
+    lexicon = Lexicon()
+    path, asked, taken = {
+        "deepgram": ("/v1/listen", [tones(lexicon), {"type": "Finalize"}], "finalize"),
+        "cartesia": ("/tts/websocket", [request(SAID)], "request"),
+        "elevenlabs": ("/v1/text-to-speech/any/stream-input", [{"text": SAID}, {"text": ""}], "request"),
+    }[provider]
+    made = {"deepgram": DeepgramSim(ToneEar(lexicon)), "cartesia": CartesiaSim(ToneVoice(lexicon))}
+    async with made.get(provider) or ElevenLabsSim(ToneVoice(lexicon)) as sim:
+        sim.script(Mute())
+        async with connect(f"{sim.url}{path}") as socket:
+            for message in asked:
+                await socket.send(message if isinstance(message, bytes) else json.dumps(message))
+            await sim.until(taken)
+            await (await socket.ping())
+        await sim.until("left")
+    assert not sim.all("word") and not sim.all("result")
 
 
 async def test_cartesias_error_reaches_pipecat() -> None:
