@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import time
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from lab.providers.cartesia_sim import CartesiaSim
@@ -47,22 +49,19 @@ def main() -> None:
     reader.add_argument("--data-dir", type=Path, default=Path("var"), help="where models are cached (default var)")
     arguments = reader.parse_args()
     names = NAMES if arguments.which == "all" else (arguments.which,)
-    made = _makers(arguments)
-    stops: list[Callable[[], None]] = []
+    makers = _makers(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for index, name in enumerate(names):
-        port = arguments.port + index if arguments.port else 0
-        try:
-            setting, stop = made[name](port)
-        except OSError as fault:
-            reader.error(f"port {port} cannot be used: {os.strerror(fault.errno or 0)}")
-        print(setting, flush=True)
-        stops.append(stop)
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        for stop in stops:
-            stop()
+    with suppress(KeyboardInterrupt), ExitStack() as running:
+        for index, name in enumerate(names):
+            port = arguments.port + index if arguments.port else 0
+            try:
+                setting, stop = makers[name](port)
+            except OSError as fault:
+                reader.error(f"port {port} cannot be used: {os.strerror(fault.errno or 0)}")
+            running.callback(stop)
+            print(setting, flush=True)
+        while True:
+            time.sleep(1)
 
 
 Maker = Callable[[int], tuple[str, Callable[[], None]]]
