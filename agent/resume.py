@@ -20,11 +20,13 @@ from dataclasses import dataclass, replace
 
 from agent import events as ev
 from agent.acts import Act
+from agent.answer import MODEL_ASKED
 from agent.conversation import Conversation, fold
 from agent.dialogue.policy import Decision, Situation
 from agent.events import Event
 from agent.live import LiveConversation
-from agent.reply import MODEL_ASKED, Parts, TurnHeard, carry_out, reply, retrieve
+from agent.parts import Parts, TurnHeard
+from agent.reply import carry_out, reply, retrieve
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from agent import events as ev
 from agent.acts import Act, Say
 from agent.conversation import Conversation
 from agent.live import LiveConversation
-from agent.reply import Parts
+from agent.parts import Parts
 from agent.resume import CutTurn, seems_cut
 from agent.store.vault import ConversationVault
 from pipelines.memory import NotSigned, signed_user, vouch

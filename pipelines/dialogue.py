@@ -7,7 +7,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from agent.knowledge.prefetch import Prefetch
 from agent.live import LiveConversation
 from agent.llm.prompt import Medium
-from agent.reply import Parts
+from agent.parts import Parts
 from processors.ground import Ground
 from processors.guard import Guard
 from processors.think import Think

@@ -24,8 +24,8 @@ from agent.live import LiveConversation
 from agent.llm.chain import Chain, ChainPolicy
 from agent.llm.grounded import Grounded
 from agent.loading import load_business
+from agent.parts import Parts
 from agent.phrases import Phrases
-from agent.reply import Parts
 from agent.store.database import Database
 from agent.store.memory import MemoryJournal
 from agent.store.passing import Home

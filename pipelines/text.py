@@ -23,7 +23,7 @@ from pipecat.turns.user_turn_strategies import ExternalUserTurnStrategies
 
 from agent.acts import Act, Done, Say
 from agent.live import LiveConversation
-from agent.reply import Parts
+from agent.parts import Parts
 from agent.resume import CutTurn
 from pipelines.dialogue import dialogue
 from pipelines.running import run_to_end

@@ -15,7 +15,7 @@ from pipecat.frames.frames import (
 
 from agent.acts import Act
 from agent.knowledge.retrieval import Found, NoPassageFound
-from agent.reply import TurnHeard
+from agent.parts import TurnHeard
 from agent.resume import CutTurn
 from agent.understanding.understander import Understanding
 

@@ -10,7 +10,8 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from agent.knowledge.prefetch import Prefetch
 from agent.knowledge.retrieval import NoPassageFound
-from agent.reply import Parts, retrieve
+from agent.parts import Parts
+from agent.reply import retrieve
 from processors.frames import TurnFrame
 
 DEADLINE_SECS = {"voice": 0.2, "text": 2.0}

@@ -12,7 +12,8 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
 from agent.acts import Act, Done, Say
 from agent.live import LiveConversation
-from agent.reply import Parts, reply
+from agent.parts import Parts
+from agent.reply import reply
 from agent.resume import finish
 from processors.frames import ActFrame, CutTurnFrame, ReplyEndedFrame, ReplyStartedFrame, TurnFrame
 

@@ -13,7 +13,8 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from agent.acts import Done
 from agent.live import LiveConversation
 from agent.llm.prompt import Medium
-from agent.reply import Parts, TurnHeard, understand
+from agent.parts import Parts, TurnHeard
+from agent.reply import understand
 from processors.frames import ActFrame, ConfidenceFrame, TurnFrame, spoken_frames
 
 log = structlog.get_logger()

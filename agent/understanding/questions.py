@@ -11,9 +11,10 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _WHO = re.compile(
-    r"\b(?:(?:are|r) (?:you|u)|is (?:this|that|it)|(?:am i|do i) (?:speak|talk|chat)(?:ing)? (?:to|with)) "
+    r"\b(?:(?:are|r) (?:you|u)|is (?:this|that|it)|(?:am i|do i) (?:speak|talk|chat)(?:t?ing)? (?:to|with)) "
     r"(?:an? |really |actually |just |still )*"
-    r"(?:real|live|actual|human|person|(?:chat)?bot|robot|machine|computer|ai|program|software|automated)\b",
+    r"(?:(?:real|live|actual|human) )*(?:human|person|being|(?:chat)?bot|robot|machine|computer|ai|program|software|"
+    r"automated|real|live)(?= ?(?:[.,!?]|$|or\b|i'?m\b|i am\b|here\b|talking|speaking|chatting|working|on the))",
     re.IGNORECASE,
 )
 

@@ -16,7 +16,8 @@ from agent.acts import Say
 from agent.errors import SettingFault
 from agent.live import LiveConversation
 from agent.llm.tokens import Count, counter_for, size
-from agent.reply import Parts, TurnHeard, reply, retrieve, understand
+from agent.parts import Parts, TurnHeard
+from agent.reply import reply, retrieve, understand
 from lab.providers.openai_sim import Answer, Behaviour, Fail, OpenAISim, SimRequest
 from pipelines.runtime import Runtime
 from pipelines.settings import Settings

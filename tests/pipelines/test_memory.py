@@ -19,7 +19,7 @@ from agent.dialogue.greeting import first_words
 from agent.dialogue.window import WindowPolicy
 from agent.events import Event
 from agent.llm.prompt import Prompt, as_messages
-from agent.reply import Parts
+from agent.parts import Parts
 from pipelines.app import make_app
 from pipelines.memory import vouch
 from pipelines.runtime import Runtime

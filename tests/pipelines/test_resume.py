@@ -16,7 +16,8 @@ from redis.asyncio import Redis
 
 from agent.events import AgentSaid, EffectEnded, EffectStarted, Event, Heard, SessionJoined, UserSaid, dump
 from agent.live import LiveConversation
-from agent.reply import Parts, TurnHeard, reply, retrieve, understand
+from agent.parts import Parts, TurnHeard
+from agent.reply import reply, retrieve, understand
 from agent.resume import find_cut_turn, finish, seems_cut
 from agent.store.passing import Home, Passing
 from agent.store.redis import RedisFront
