@@ -221,7 +221,7 @@ def test_where_all_turns_are_in_scope_the_confidence_is_the_share_alone() -> Non
 
 
 def test_the_confidence_means_what_it_says_on_strangers_words(minilm: MiniLM) -> None:
-    """Off-topic turns are among them: for those any intent is wrong. 0.01 of the limit allows for so few turns."""
+    """Off-topic turns are among them: for those any intent is wrong."""
     confidence, right = [], []
     for name in BUSINESSES:
         data = HELD_OUT[name]
@@ -232,7 +232,7 @@ def test_the_confidence_means_what_it_says_on_strangers_words(minilm: MiniLM) ->
                 right.append(ranking.names[0] == intent)
     error = calibration_error(confidence, right)
     print(f"\n{len(right)} turns: calibration error {error:.3f}")
-    assert error <= 0.06
+    assert error <= 0.05
 
 
 def test_too_few_intents_or_examples_are_refused() -> None:
