@@ -14,7 +14,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from agent.events import AgentSaid, EffectEnded, EffectStarted, Event, Heard, SessionJoined, UserSaid, dump
+from agent.events import AgentSaid, EffectEnded, EffectStarted, Event, Heard, SessionJoined, SummaryMade, UserSaid, dump
 from agent.live import LiveConversation
 from agent.parts import Parts, TurnHeard
 from agent.reply import reply, retrieve, understand
@@ -102,9 +102,9 @@ class World:
             await live.record(Heard(text=live.state.turns[-1].agent_text, complete=True, **live.stamp(turn.turn_id)))
 
     async def told(self) -> list[str]:
-        """The journal, but for what was confirmed as delivered: a killed process confirms nothing."""
+        """The journal, but for what comes behind the replies: what was delivered, and the running summary."""
         events = await self.home.read(CONVERSATION)
-        return [dump(event) for event in events if not isinstance(event, Heard)]
+        return [dump(event) for event in events if not isinstance(event, Heard | SummaryMade)]
 
     def shelves(self) -> list[str]:
         """All that the tools have changed."""
