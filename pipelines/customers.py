@@ -35,7 +35,7 @@ Exit codes: 0 done, 1 nothing is kept of that customer or a store cannot be used
 def main() -> int:
     arguments = _arguments()
     given = {k: v for k, v in vars(arguments).items() if v is not None and k in ("business", "data_dir")}
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     try:
         settings = Settings(**given)
         configure_logs(settings.log_level)

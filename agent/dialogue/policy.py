@@ -52,6 +52,7 @@ from agent.dialogue.tasks import (
 )
 from agent.handoff.triggers import asks_for_human
 from agent.knowledge.retrieval import NoPassageFound
+from agent.understanding.negation import negated
 from agent.understanding.questions import is_question
 from agent.understanding.understander import PAGES
 
@@ -220,7 +221,10 @@ def _repair(s: Situation) -> Decision | None:
         return Decision("repeat", ("asked to repeat",), task=s.conversation.task)
     if s.pending_slot in values_in(s, s.conversation.task):
         return None
-    if s.understood.act == "never_mind" and (s.conversation.task or s.conversation.pending):
+    if s.understood.act == "never_mind":
+        if not (s.conversation.task or s.conversation.pending):
+            nothing = Decision("chat", ("never mind, and nothing is open",), topic="ack")
+            return None if is_question(s.understood.text) else nothing
         effect = s.effect_asked
         beside = answer(s, "asked beside it") if is_question(s.understood.text) else None
         return Decision(
@@ -278,6 +282,9 @@ def _language_not_served(s: Situation) -> Decision | None:
 def _task_wanted(s: Situation) -> Decision | None:
     if s.wanted_task is None or _asks_about(s):
         return None
+    if negated(s.understood.text, s.wanted_task):
+        effect = s.effect_asked
+        return Decision("drop", ("the wish is denied",), effect_id=effect.effect_id if effect else None)
     return start(s, s.wanted_task, f"understood as {s.wanted_task} ({s.understood.confidence:.2f})")
 
 

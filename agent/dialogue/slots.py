@@ -17,7 +17,13 @@ from agent.events import EntityFound
 from agent.understanding.questions import is_question
 
 MAX_TEXT_CHARS = 200
-_RULED_OUT = re.compile(r"\b(?:not|instead of|rather than)\W+(?:order\W+|number\W+|the\W+)*$", re.IGNORECASE)
+_RULED_OUT = re.compile(
+    r"\b(?:not|instead of|rather than|except(?: for)?|apart from|other than|any day but)\W+"
+    r"(?:order\W+|number\W+|the\W+|on\W+)*$",
+    re.IGNORECASE,
+)
+_EITHER = re.compile(r"\W*or\W+(?:on\W+|the\W+)*", re.IGNORECASE)
+_DENIED = re.compile(r"\b(?:not|isn t|wasn t|aren t|never)(?: really| actually)? $")
 _LISTED = re.compile(r"\W*(?:(?:and|as well as|plus)\b\W*)?(?:(?:also|then|both)\b\W*)?(?:the\b\W*)?", re.IGNORECASE)
 _TOGETHER = re.compile(r"\b(?:and|both|all|as well as|plus|these|each)\b|&", re.IGNORECASE)
 _NAMED = r"\b(?:{words})\b(?:\W+(?:number|no|nr|id|is|was|s))*\W*$"
@@ -47,20 +53,32 @@ def fill(
     """The values that a turn gives to the slots of a task.
 
     `awaited` is the slot that the agent has just asked for: free text counts for it alone. Of two
-    values for one slot the last stands, but for one that the customer rules out ("not 10003");
-    numbers of the business's own that are listed ("10001 and 10002") all stand.
+    values for one slot the last stands, but for one that the customer rules out ("not 10003", "except
+    10003"); of two that are left open ("Tuesday or Wednesday") none does;
+    numbers of the business's own that are listed ("10001 and 10002") all stand. Where an address is awaited
+    a bare number may be its postcode: others are called by their name.
     """
     given: dict[str, Given] = {}
+    postcode = awaited is not None and awaited in wanted and wanted[awaited].type == "address"
     for name, slot in wanted.items():
-        value = _from_entities(text, entities, name, slot)
+        numbers = postcode and slot.type == "pattern"
+        of_slot = [e for e in entities if not numbers or _is_named(text[: e.start], slot)]
+        value = _from_entities(text, of_slot, name, slot)
         if value is None and slot.type == "choice":
             value = _choice(text, slot)
         if value is None and name == awaited and slot.type == "text" and not is_question(text):
-            said = text.strip()[:MAX_TEXT_CHARS]
-            value = Given(said) if said else None
+            value = Given(text.strip()[:MAX_TEXT_CHARS]) if _says_more(text, entities) else None
         if value is not None:
             given[name] = value
     return given
+
+
+def _says_more(text: str, entities: Sequence[EntityFound]) -> bool:
+    """Whether there are words beside the values that are of a kind of their own."""
+    for entity in sorted(entities, key=lambda e: -e.start):
+        if entity.value.startswith("["):
+            text = text[: entity.start] + text[entity.end :]
+    return bool(re.search(r"\w", text))
 
 
 def volunteered(text: str, entities: Sequence[EntityFound], slots: Mapping[str, Slot]) -> dict[str, str]:
@@ -87,6 +105,8 @@ def _from_entities(text: str, entities: Sequence[EntityFound], name: str, slot: 
     )
     fitting = [e for e in entities if e.type in wanted_types and not _RULED_OUT.search(text[: e.start])]
     if not fitting:
+        return None
+    if len(fitting) > 1 and _EITHER.fullmatch(text[fitting[-2].end : fitting[-1].start]):
         return None
     listed = _listed(text, fitting, slot) if slot.type == "pattern" else []
     if len(listed) > 1:
@@ -115,7 +135,7 @@ def _choice(text: str, slot: Slot) -> Given | None:
         (len(words), value)
         for value, others in slot.choices.items()
         for words in map(_plain, (value.replace("_", " "), *others))
-        if f" {words} " in said
+        if f" {words} " in said and not _DENIED.search(said[: said.index(f" {words} ") + 1])
     ]
     return Given(max(matches)[1]) if matches else None
 

@@ -19,8 +19,12 @@ _TELLS = re.compile(
     re.IGNORECASE,
 )
 """How a clause begins that tells something, where a wish would ask or command."""
+_NAMES = re.compile(
+    r"(?:order|account|card|number|no|nr|id|ref|reference|invoice|booking|ticket)\b(?:\W+\w+){1,2}\W*", re.IGNORECASE
+)
+"""A clause that only names a number: "order no. 10025"."""
 _MOST = 3
-_FEWEST_WORDS = 3
+_FEWEST_WORDS = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def _spans(text: str) -> list[tuple[int, int]]:
     at = 0
     for start, end in [*((b.start(), b.end()) for b in _BETWEEN.finditer(text)), (len(text), len(text))]:
         clause = text[at:start]
-        if spans and (len(clause.split()) < _FEWEST_WORDS or _TELLS.match(clause)):
+        if spans and (len(clause.split()) < _FEWEST_WORDS or _TELLS.match(clause) or _NAMES.fullmatch(clause)):
             spans[-1] = (spans[-1][0], start)
         elif clause.strip():
             spans.append((at, start))

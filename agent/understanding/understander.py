@@ -27,6 +27,7 @@ from agent.understanding.frustration import frustration, tone_examples
 from agent.understanding.intents import Intent, Intents, NotUnderstood, Ranking
 from agent.understanding.language import detect, unserved
 from agent.understanding.model_intents import ModelIntents, NoAnswer
+from agent.understanding.negation import negated
 from agent.understanding.protection import TOKEN, protected, protected_answer, protected_names, protected_parts
 from agent.understanding.questions import asks_who
 from agent.understanding.repair import dialogue_act
@@ -135,12 +136,15 @@ class Understander:
         `slots` are those known so far: a part of an address completes or corrects the known one.
         """
         text = neutralise(strip_roles(clean(raw, MAX_CHARS)))
-        text = from_speech(text, region=self._business.region) if spoken else from_typing(text)
+        slot = self._business.slots.get(pending.slot) if pending and pending.kind == "slot" else None
+        if spoken:
+            text = from_speech(text, region=self._business.region)
+        elif slot is None or slot.type != "text":
+            text = from_typing(text)
         known = slots if pending and slots else {}
         address = next((v for n, v in known.items() if self._is(n, "address")), None)
         text = protected_parts(text, vault, address) if address else text
         text = protected_names(self.protect(text, vault), vault)
-        slot = self._business.slots.get(pending.slot) if pending and pending.kind == "slot" else None
         return protected_answer(text, slot.type, vault) if slot else text
 
     def protect(self, text: str, vault: ConversationVault) -> str:
@@ -181,7 +185,7 @@ class Understander:
         vector, *vectors = self._encoder.encode([meaning, *meanings])
         ranking = self._intents.rank(meaning, vector)
         of_clauses = [self._intents.choose(self._intents.rank(m, v)) for m, v in zip(meanings, vectors, strict=True)]
-        choice = self._choice(text, self._intents.choose(ranking), of_clauses)
+        choice = self._choice(text, self._intents.choose(ranking), parts[1:], of_clauses)
         felt = frustration(
             text,
             [turn.user_text for turn in conversation.turns if turn.user_text][-5:],
@@ -216,13 +220,23 @@ class Understander:
         return understanding, ranking
 
     def _choice(
-        self, text: str, whole: Intent | NotUnderstood, of_clauses: Sequence[Intent | NotUnderstood]
+        self,
+        text: str,
+        whole: Intent | NotUnderstood,
+        parts: Sequence[Clause],
+        of_clauses: Sequence[Intent | NotUnderstood],
     ) -> Intent | NotUnderstood:
-        """What the turn as a whole wants; where that is not clear, what one of its clauses plainly wants."""
+        """What the turn as a whole wants; where that is not clear or denied, what one of its clauses plainly wants."""
         if asks_who(text):
             return Intent("who_are_you", 1.0)
-        sure = [c for c in of_clauses if isinstance(c, Intent) and c.confidence >= _WISH_FROM and self._is_task(c.name)]
-        return sure[0] if isinstance(whole, NotUnderstood) and len(sure) == 1 else whole
+        sure = [
+            choice
+            for part, choice in zip(parts, of_clauses, strict=True)
+            if isinstance(choice, Intent) and choice.confidence >= _WISH_FROM and self._is_task(choice.name)
+            if not negated(part.text, choice.name)
+        ]
+        unclear = isinstance(whole, NotUnderstood) or negated(text, whole.name)
+        return sure[0] if unclear and len(sure) == 1 else whole
 
     def _is_task(self, name: str | None) -> bool:
         intent = self._business.intents.get(name or "")
@@ -234,7 +248,7 @@ class Understander:
         for part, choice in zip(parts, choices, strict=True):
             name = choice.name if isinstance(choice, Intent) and choice.confidence >= _WISH_FROM else None
             reply = dialogue_act(part.text)
-            if reply and reply.kind in ("greeting", "thanks"):
+            if (reply and reply.kind in ("greeting", "thanks")) or negated(part.text, name):
                 continue
             task = name if self._is_task(name) and not (reply and reply.kind == "yes") else None
             act = reply.kind if reply and not wishes and task is None else None
@@ -249,7 +263,9 @@ class Understander:
             for m in TOKEN.finditer(text)
         ]
         pending = conversation.pending
-        awaited = self._business.slots.get(pending.slot) if pending else None
+        task = self._business.intents.get(conversation.task or "")
+        asked = [pending.slot] if pending else []
+        asked += task.slots if task and pending and pending.kind == "confirm" else []
         day = next((v for n, v in conversation.slots.items() if self._is(n, "date")), None)
         others = find_entities(
             TOKEN.sub(lambda m: "_" * len(m[0]), text),
@@ -258,7 +274,7 @@ class Understander:
             region=self._business.region,
             language=conversation.language,
             orders=self._orders,
-            awaited={awaited.type} if awaited else set(),
+            awaited={self._business.slots[name].type for name in asked if name in self._business.slots},
             anchor=date.fromisoformat(day) if day else None,
         )
         return sorted([*tokens, *others], key=lambda e: e.start)

@@ -31,12 +31,24 @@ def numbers(text: str) -> list[EntityFound]:
         ("10008, sorry, 10007", "10007", ()),
         ("it's 10008... no 10009... argh, 10015!", "10015", ()),
         ("10004, not 10003", "10004", ()),
-        ("10001 or 10002", "10002", ()),
         ("10022 instead of 10012", "10022", ()),
     ],
 )
 def test_listed_numbers_all_stand_and_corrected_ones_do_not(text: str, value: str, more: tuple[str, ...]) -> None:
     assert fill(text, numbers(text), {"order": NUMBER}, awaited=None) == {"order": Given(value, more)}
+
+
+@pytest.mark.parametrize("text", ["10001 or 10002", "everything except 10001", "not order 10001", "any day but 10001"])
+def test_what_is_left_open_or_ruled_out_is_no_value(text: str) -> None:
+    assert fill(text, numbers(text), {"order": NUMBER}, awaited=None) == {}
+
+
+def test_a_denied_choice_is_not_chosen() -> None:
+    slot = Slot.model_validate(
+        {"title": "reason", "ask": "Why?", "type": "choice", "choices": {"damaged": [], "late": []}}
+    )
+    assert fill("it is not damaged", (), {"reason": slot}, awaited="reason") == {}
+    assert fill("not damaged, late", (), {"reason": slot}, awaited="reason") == {"reason": Given("late")}
 
 
 def test_two_values_in_one_sentence_fill_two_slots() -> None:
