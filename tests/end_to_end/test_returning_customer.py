@@ -106,6 +106,7 @@ async def test_known_on_the_second_call_and_in_the_chat_after_and_erased(own_sho
     assert "Traceback" not in own_shop.output and "schmidt" not in own_shop.output.lower()
 
 
+@pytest.mark.long
 async def test_a_caller_who_is_erased_by_another_process_is_told_and_nothing_comes_back(own_shop: Server) -> None:
     async with TwilioCall.dial(f"{own_shop.url}/twilio/voice", from_=ANNAS_NUMBER) as call:
         await call.agent_finished()
@@ -119,6 +120,7 @@ async def test_a_caller_who_is_erased_by_another_process_is_told_and_nothing_com
     assert "Traceback" not in own_shop.output
 
 
+@pytest.mark.long
 async def test_where_the_number_is_enough_the_second_call_is_greeted_by_name(data_dirs: Any) -> None:
     server = Server(data_dirs("enough"), LIBRARY).start()
     async with TwilioCall.dial(f"{server.url}/twilio/voice", from_=ANNAS_NUMBER) as call:

@@ -78,8 +78,15 @@ async def lines(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> 
         yield chat, phone
 
 
+PLAYS = [
+    pytest.param(*play.values, id=play.id, marks=pytest.mark.long if place % 2 else ())
+    for place, play in enumerate(SCENARIOS)
+]
+"""Every other one is held in each run, all of them by `scripts/test --long`."""
+
+
 @pytest.mark.asyncio(loop_scope="module")
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", PLAYS)
 async def test_typed_and_spoken_decide_and_do_the_same(
     scenario: dict[str, Any], lines: tuple[Line, Line], scripted_ears: list[ScriptedEar], request: pytest.FixtureRequest
 ) -> None:
