@@ -12,6 +12,7 @@ import math
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -94,7 +95,7 @@ class Piece:
 
 
 @dataclass
-class SpeechSim:
+class SpeechSim(ABC):
     """A provider on an ephemeral port of 127.0.0.1 while the context lasts; subclasses speak a protocol."""
 
     port: int = 0
@@ -168,13 +169,13 @@ class SpeechSim:
     ) -> None:
         await asyncio.to_thread(self.stop)
 
+    @abstractmethod
     async def talk(self, connection: ServerConnection) -> None:
         """One connection, in the provider's protocol."""
-        raise NotImplementedError
 
+    @abstractmethod
     def key_of(self, request: Request) -> str | None:
         """The key that a handshake brings."""
-        raise NotImplementedError
 
     async def next_fault(self) -> Fault | None:
         """What becomes of the request that has come; its delay is over when this returns."""
